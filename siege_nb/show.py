@@ -1,0 +1,182 @@
+"""Profiles, results and charts as people see them: pure functions of plain data.
+
+HTML takes its colours from JupyterLab's own variables, so that it is right in every theme; every text is escaped.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+#: Wider values are cut in the view, never in the data.
+CELL_WIDTH = 256
+_LINE = 1000
+
+#: The marks that a chart can be drawn with.
+CHARTS = ("bar", "line", "area", "point")
+
+_CELL = "padding:.25em .75em;border:0;border-bottom:1px solid var(--jp-border-color2,#8884)"
+_QUIET = "color:var(--jp-ui-font-color2,inherit)"
+# What steers a terminal or turns a line around (escape sequences, bidi marks) is shown as its code.
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Something to look at, as text and as HTML."""
+
+    text: str
+    html: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return {"text/plain": self.text, "text/html": self.html}
+
+
+def count(number: int, noun: str) -> str:
+    """'1 row', '2 rows'."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def note(text: str) -> Shown:
+    """One quiet line."""
+    return Shown(plain(text, _LINE), note_html(text))
+
+
+def preformatted(text: str) -> Shown:
+    """Text whose lines stay as they are."""
+    return Shown(text, f"<pre>{escape(text)}</pre>")
+
+
+def listing(columns: Sequence[str], rows: Sequence[Sequence[Any]], summary: str) -> Shown:
+    """Rows under their column names."""
+    html = table_html(columns, rows, summary, numeric=[False] * len(columns), total=len(rows))
+    return Shown(table_text(columns, rows, summary, total=len(rows)), html)
+
+
+def facts(title: str, known: Mapping[str, Any], *, colors: Sequence[str] = ()) -> Shown:
+    """A title and what is known about it."""
+    return Shown(facts_text(title, known), facts_html(title, known, colors=colors))
+
+
+def plain(value: Any, width: int = CELL_WIDTH) -> str:
+    """A value as one line of harmless text; NULL for None."""
+    if value is None:
+        return "NULL"
+    text = value if isinstance(value, str) else _spelled(value)
+    text = _STEERING.sub(lambda m: f"\\x{ord(m[0]):02x}" if ord(m[0]) < 256 else f"\\u{ord(m[0]):04x}", text)
+    text = text.replace("\n", "⏎").replace("\t", "⇥")
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _spelled(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, bytes):
+        return "0x" + value[:64].hex() + ("…" if len(value) > 64 else "")
+    if isinstance(value, dict | list):
+        return json.dumps(value, default=str, ensure_ascii=False)
+    return str(value)
+
+
+def table_text(columns: Sequence[str], rows: Sequence[Sequence[Any]], summary: str, *, total: int) -> str:
+    """Rows as a text table with its summary under it."""
+    cells = [[plain(value, 60) for value in row] for row in rows]
+    heads = [plain(name, 60) for name in columns]
+    widths = [max(len(line[n]) for line in [heads, *cells]) for n in range(len(heads))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+             for line in [heads, ["─" * width for width in widths], *cells]]  # fmt: skip
+    return "\n".join([*lines, _extent(len(rows), total) + plain(summary, _LINE)])
+
+
+def table_html(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], summary: str, *, numeric: Sequence[bool], total: int
+) -> str:
+    """Rows as an HTML table in the notebook's own look, with its summary as caption."""
+    rows = list(rows)
+    sides = ["right" if number else "left" for number in numeric]
+    head = "".join(
+        f'<th scope="col" style="{_CELL};text-align:{side}">{escape(plain(name))}</th>'
+        for name, side in zip(columns, sides, strict=True)
+    )
+    body = "".join(
+        "<tr>" + "".join(_cell(value, side) for value, side in zip(row, sides, strict=True)) + "</tr>" for row in rows
+    )
+    return (
+        '<div style="overflow-x:auto"><table style="border-collapse:collapse;font-variant-numeric:tabular-nums">'
+        f'<caption style="caption-side:bottom;text-align:left;white-space:nowrap;padding:.4em .75em;{_QUIET}">'
+        f"{escape(_extent(len(rows), total) + plain(summary, _LINE))}</caption>"
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _cell(value: Any, side: str) -> str:
+    text = f'<span style="{_QUIET};font-style:italic">NULL</span>' if value is None else escape(plain(value))
+    return f'<td style="{_CELL};text-align:{side}">{text}</td>'
+
+
+def _extent(shown: int, total: int) -> str:
+    return f"first {shown:,} of " if shown < total else ""
+
+
+def note_html(text: str) -> str:
+    """One quiet line."""
+    return f'<div style="{_QUIET}">{escape(plain(text, _LINE))}</div>'
+
+
+def facts_html(title: str, facts: Mapping[str, Any], *, colors: Sequence[str] = ()) -> str:
+    """A title and what is known about it; colours are shown as swatches beside their names."""
+    rows = "".join(
+        f'<tr><th scope="row" style="{_CELL};text-align:left;{_QUIET};font-weight:normal">{escape(plain(name))}</th>'
+        f'<td style="{_CELL};text-align:left">{escape(plain(value))}</td></tr>'
+        for name, value in facts.items()
+    )
+    swatches = "".join(
+        f'<span title="{color}" style="display:inline-block;width:1em;height:1em;margin-left:.3em;border-radius:.2em;'
+        f'vertical-align:-.1em;background:{color}"></span>'
+        for color in safe_colors(colors)
+    )
+    return f"<div><strong>{escape(plain(title))}</strong>{swatches}<table>{rows}</table></div>"
+
+
+def facts_text(title: str, facts: Mapping[str, Any]) -> str:
+    """A title and what is known about it, as text."""
+    width = max((len(name) for name in facts), default=0)
+    return "\n".join([plain(title), *(f"  {name.ljust(width)}  {plain(value)}" for name, value in facts.items())])
+
+
+def safe_colors(colors: Sequence[str]) -> list[str]:
+    """Those that are #rgb or #rrggbb: nothing else goes into a style."""
+    return [color for color in colors if re.fullmatch(r"#(?:[0-9A-Fa-f]{3}){1,2}", color)]
+
+
+def chart(kind: str, x: str, y: str, points: Sequence[Mapping[str, Any]], colors: Sequence[str]) -> dict[str, Any]:
+    """A small chart as a Vega-Lite v5 bundle: JupyterLab draws it itself, with no network."""
+    numbers = all(isinstance(point[x], int | float) for point in points)
+    dates = all(isinstance(point[x], str) and re.match(r"\d{4}-\d\d-\d\d", point[x]) for point in points)
+    scale = "temporal" if points and dates else "quantitative" if numbers and kind != "bar" else "nominal"
+    brand = safe_colors(colors) or ["#1976d2"]
+    # Field names go through transform-free `field` paths, in which dots and brackets must be escaped.
+    field = {name: re.sub(r"([.\[\]\\])", r"\\\1", name) for name in (x, y)}
+    spec = {
+        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        "width": 360,
+        "height": 200,
+        "background": "transparent",
+        "data": {"values": list(points)},
+        "mark": {"type": kind, "tooltip": True, "color": brand[0]},
+        "encoding": {
+            "x": {"field": field[x], "type": scale, "title": x, "sort": None, "axis": {"labelAngle": 0}},
+            "y": {"field": field[y], "type": "quantitative", "title": y},
+        },
+        # As legible as one grey can be on a light and on a dark page: the chart does not know which it is on.
+        "config": {"axis": {"labelColor": "#777777", "titleColor": "#777777", "gridColor": "#77777733",
+                            "domainColor": "#777777", "tickColor": "#777777"}, "view": {"stroke": None}},
+    }  # fmt: skip
+    return {"application/vnd.vegalite.v5+json": spec}

@@ -1,0 +1,54 @@
+"""What people see: escaped, honest about what is cut, in no colour of its own."""
+
+from __future__ import annotations
+
+from siege_nb import show
+
+NASTY = "<script>alert(1)</script>\" onload='x' & \x1b[31m\u202e"
+
+
+def test_every_text_is_escaped() -> None:
+    shown = [
+        show.listing([NASTY], [[NASTY]], NASTY).html,
+        show.facts(NASTY, {NASTY: NASTY}, colors=[NASTY, "red;background:url(x)"]).html,
+        show.note(NASTY).html,
+    ]
+    for html in shown:
+        assert "<script" not in html
+        assert "\x1b" not in html
+        assert "\u202e" not in html
+        assert "url(" not in html
+        assert "&lt;script&gt;" in html
+
+
+def test_a_terminal_sees_no_steering_characters() -> None:
+    text = show.listing([NASTY], [[NASTY]], NASTY).text
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "\\x1b[31m" in text
+
+
+def test_null_is_not_the_word_null() -> None:
+    html = show.table_html(["a"], [(None,), ("NULL",)], "", numeric=[False], total=2)
+    assert html.count("NULL") == 2
+    assert html.count("font-style:italic") == 1
+
+
+def test_a_table_says_when_it_is_cut() -> None:
+    assert "first 1 of 1,234 rows" in show.table_text(["a"], [(1,)], "1,234 rows", total=1234)
+    assert "first" not in show.table_text(["a"], [(1,)], "1 row", total=1)
+
+
+def test_colours_come_from_the_theme_only() -> None:
+    html = show.table_html(["a"], [(1,)], "1 row", numeric=[True], total=1)
+    assert "#" not in html.replace("#8884", "")
+    assert 'scope="col"' in html
+    assert "text-align:right" in html
+
+
+def test_a_chart_is_drawn_in_the_brand_and_needs_no_network() -> None:
+    bundle = show.chart("bar", "region", "re.venue", [{"region": "n", "re.venue": 1}], ["not a colour", "#0066CC"])
+    spec = bundle["application/vnd.vegalite.v5+json"]
+    assert spec["mark"]["color"] == "#0066CC"
+    assert spec["encoding"]["y"]["field"] == "re\\.venue"
+    assert "url" not in spec["data"]
