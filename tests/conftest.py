@@ -62,6 +62,7 @@ def _own_account(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
 def _point_siege_at(directory: Path, patch: pytest.MonkeyPatch) -> None:
     patch.setenv("SIEGE_CONFIG_DIR", str(directory / "config"))
     patch.setenv("SIEGE_DATA_DIR", str(directory / "data"))
+    patch.setenv("SIEGE_VAULT", "keyfile")  # the developer's own keyring is nobody's business
 
 
 @pytest.fixture(scope="session")
