@@ -1,0 +1,1 @@
+"""SQL text in, a Result out; knows no vendor."""

@@ -1,0 +1,176 @@
+"""Run a session's calls in a worker, wait interruptibly, cancel, time out."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from siege_nb.errors import ConnectError, QueryError, QueryTimeoutError
+from siege_nb.query import binds
+from siege_nb.query.session import Answer, Queryable
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: How long a cancelled statement may take to end before its session is given up.
+GRACE = 5.0
+# A wait without end cannot be interrupted on Windows, so the waiter wakes a few times a second.
+_WAKE = 0.2
+
+
+class StoppedError(KeyboardInterrupt):
+    """The user pressed Stop, and the statement was stopped where it ran.
+
+    A KeyboardInterrupt and no SiegeError: `except Exception` in a loop over cells must not swallow a Stop.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"Stopped: {self.message}"]
+
+
+class _Task(Generic[T]):
+    __slots__ = ("done", "error", "value", "work")
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self.work = work
+        self.done = threading.Event()
+        self.value: Any = None
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self.value = self.work()
+        except BaseException as error:  # handed to the waiter, who raises it
+            self.error = error
+        finally:
+            self.done.set()
+
+
+class Worker:
+    """The one thread that makes all calls of one session, so that whoever waits can be interrupted.
+
+    A driver call in the main thread holds back Ctrl-C until it returns; here the main thread waits on an Event
+    (not on Thread.join, which after an interrupt takes a live thread for dead) and tells the engine to cancel.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        #: A call did not end when told to; nothing may be called here any more.
+        self.lost = False
+        self._tasks: queue.SimpleQueue[_Task[Any] | None] = queue.SimpleQueue()
+        threading.Thread(target=self._work, name=f"siege-{name}", daemon=True).start()
+
+    def _work(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            task.run()
+            del task  # or the last result lives as long as the worker waits
+
+    def call(
+        self, work: Callable[[], T], *, cancel: Callable[[], None] | None = None, timeout: float | None = None
+    ) -> T:
+        """What `work` returns or raises. On an interrupt or past the timeout `cancel` is called until it ends."""
+        if self.lost:
+            raise ConnectError(f"The session of {self.name} was given up; it did not stop when told to.")
+        began = time.monotonic()
+        task = _Task(work)
+        self._tasks.put(task)
+        left = timeout
+        try:
+            while not task.done.wait(_WAKE if left is None else max(0.0, min(_WAKE, left))):
+                left = None if timeout is None else began + timeout - time.monotonic()
+                if left is not None and left <= 0:
+                    ended = self._stop(task, cancel)
+                    raise QueryTimeoutError(self._outcome(f"Timed out after {timeout:g} s", ended), kind="timeout")
+        except KeyboardInterrupt:
+            ended = self._stop(task, cancel)
+            raise StoppedError(self._outcome(f"after {time.monotonic() - began:.1f} s", ended)) from None
+        if task.error is not None:
+            try:
+                raise task.error
+            finally:
+                del task  # the error's traceback holds this frame: no cycle through it
+        value: T = task.value
+        return value
+
+    def close(self) -> None:
+        """Let the thread end once its last call has."""
+        self._tasks.put(None)
+
+    def _stop(self, task: _Task[Any], cancel: Callable[[], None] | None) -> bool:
+        """Cancel until the task has ended or the grace is over; a second Ctrl-C does not shorten it."""
+        # With nothing to cancel by there is nothing to wait for: the thread is left to end by itself.
+        until = time.monotonic() + (GRACE if cancel is not None else 0.0)
+        while cancel is not None and time.monotonic() < until:
+            try:
+                # In a thread of its own: a KILL over the network may itself hang. And again and again: the first
+                # one may come before the statement has reached the engine.
+                threading.Thread(target=self._cancel, args=(cancel,), daemon=True).start()
+                if task.done.wait(0.25):
+                    return True
+            except KeyboardInterrupt:
+                continue
+        self.lost = not task.done.is_set()
+        return not self.lost
+
+    def _cancel(self, cancel: Callable[[], None]) -> None:
+        try:
+            cancel()
+        except Exception as error:  # whether it helped shows in whether the statement ends
+            logger.warning("Cancelling on %s failed: %s", self.name, type(error).__name__)
+
+    def _outcome(self, what: str, ended: bool) -> str:
+        if ended:
+            return f"{what}; the statement no longer runs."
+        return f"{what}, but {self.name} did not stop within {GRACE:g} s; its session was given up."
+
+
+def ask(session: Queryable, sql: str, namespace: Mapping[str, Any]) -> tuple[list[Answer], Mapping[str, Any], float]:
+    """The answers of all statements of a text, the values bound in it, and the seconds it took.
+
+    Names are looked up before anything is sent; an error says which statement it was.
+    """
+    values = binds.take(sql, namespace)
+    began = time.perf_counter()
+    statements = session.split(sql)
+    answers, at = [], 0
+    for number, statement in enumerate(statements, start=1):
+        start = max(at, sql.find(statement, at))
+        at = start + len(statement)
+        try:
+            answers.append(session.execute(statement, values))
+        except QueryError as error:
+            if error.line is None and error.kind == "not_found":
+                error.line, error.column = _spot(error.message, statement)
+            error.place(sql, start, number, len(statements))
+            raise
+    return answers, values, time.perf_counter() - began
+
+
+# How engines name what they did not find: "x", 'db.x', `x`, no such column: x, Table with name x.
+_NAMED = re.compile(r"""["'`](?:[^"'`]*\.)?([^"'`.]+)["'`]|(?:no such \w+: |with name )(?:\S*\.)?(\w+)""")
+
+
+def _spot(message: str, statement: str) -> tuple[int | None, int | None]:
+    """Where the thing that was not found stands in the statement, if it stands there just once."""
+    for found in _NAMED.finditer(message):
+        word = re.escape(found[1] or found[2])
+        places = list(re.finditer(rf"(?<!\w){word}(?!\w)", statement, re.IGNORECASE))
+        if len(places) == 1:
+            before = statement[: places[0].start()]
+            return before.count("\n") + 1, len(before) - before.rfind("\n")
+    return None, None
+
+
+def counts(answers: Sequence[Answer]) -> tuple[int | None, ...]:
+    """Rows returned or changed by each answer."""
+    return tuple(a.rowcount if a.table is None else int(a.table.num_rows) for a in answers)

@@ -1,0 +1,103 @@
+"""What a live session is, and what some can also do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Session(Protocol):
+    """A live connection, as the pool lends it."""
+
+    def ping(self) -> None:
+        """Ask the other side for a sign of life; raises when there is none."""
+
+    def close(self) -> None:
+        """Let go of it. Closing twice is closing once; it never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one statement gave: rows as Arrow, or how many rows it changed, or neither."""
+
+    table: pa.Table | None = None
+    #: Rows changed; None where the engine does not tell.
+    rowcount: int | None = None
+
+
+@runtime_checkable
+class Queryable(Session, Protocol):
+    """A session that runs statements. All its calls but cancel() come from one worker thread."""
+
+    @property
+    def in_transaction(self) -> bool:
+        """The user began a transaction that is still open."""
+
+    def split(self, sql: str) -> list[str]:
+        """The statements of a text, cut by the engine's own rules; empty ones are left out."""
+
+    def execute(self, statement: str, binds: Mapping[str, Any]) -> Answer:
+        """Run one statement whose `:name` placeholders all stand in `binds`; raises QueryError or ConnectError."""
+
+
+@runtime_checkable
+class Cancellable(Protocol):
+    """A session whose running statement can be stopped from another thread."""
+
+    def cancel(self) -> None:
+        """Ask the engine to stop what runs now; returns soon, and harmlessly when nothing runs."""
+
+
+@runtime_checkable
+class Progressing(Protocol):
+    """A session that knows how far its statement is."""
+
+    def progress(self) -> float | None:
+        """Between 0 and 1, or None when the engine cannot tell. Asked from another thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """A namespace of tables."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table or view. An unknown number of rows is None, never 0."""
+
+    schema: str
+    name: str
+    kind: str = "table"
+    comment: str = ""
+    row_estimate: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column with the type as its engine spells it."""
+
+    name: str
+    native_type: str
+    nullable: bool | None = None
+    default: str | None = None
+    comment: str = ""
+
+
+@runtime_checkable
+class Browsable(Protocol):
+    """A session that can say what there is to query."""
+
+    def schemas(self) -> list[Schema]:
+        """The schemas a user would look into; the engine's own are left out."""
+
+    def tables(self, schema: str) -> list[Table]:
+        """The tables and views of one schema."""
+
+    def columns(self, schema: str, table: str) -> list[Column]:
+        """The columns of one table, in order."""
