@@ -1,0 +1,186 @@
+"""What a kind of connection is: its parameters, and how to open, test and explain them."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
+
+from siege_nb.adapters import failures, probe
+from siege_nb.adapters.failures import Rule
+from siege_nb.declare import Part, Secret
+from siege_nb.errors import ConnectError, MissingDriverError, SiegeError
+from siege_nb.query.session import Browsable, Session
+from siege_nb.show import Shown, listing
+
+
+class Params(Part):
+    """The parameters of one kind. A subclass is the whole declaration."""
+
+
+P = TypeVar("P", bound=Params)
+
+
+class Host(Protocol):
+    """What an adapter may ask of those who open it; it needs nothing else from above."""
+
+    @property
+    def deadline(self) -> float:
+        """Seconds that opening may take."""
+
+    @property
+    def stop(self) -> threading.Event:
+        """Set when the user wants no more of it."""
+
+    def resolve(self, reference: str) -> Secret:
+        """The secret behind a reference."""
+
+
+StepStatus = Literal["ok", "warn", "fail", "skip"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a connection test."""
+
+    name: str
+    status: StepStatus
+    milliseconds: float = 0.0
+    problem: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, repr=False)
+class TestResult:
+    """How a connection test went, step by step."""
+
+    __test__ = False  # pytest would collect it by its name
+
+    ok: bool
+    steps: tuple[Step, ...]
+    error: SiegeError | None = None
+    server: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def response_time_ms(self) -> float:
+        """Milliseconds in all."""
+        return round(sum(step.milliseconds for step in self.steps), 2)
+
+    def shown(self) -> Shown:
+        """The steps as a table, and what to mend."""
+        rows = [(step.name, step.status, f"{step.milliseconds:.1f}", step.detail) for step in self.steps]
+        verdict = "ok" if self.ok else "failed" + (f" · {self.error.hint}" if self.error and self.error.hint else "")
+        server = " · ".join(self.server.values())
+        summary = " · ".join(part for part in (verdict, server, f"{self.response_time_ms:.0f} ms") if part)
+        return listing(("step", "status", "ms", "detail"), rows, summary)
+
+    def __repr__(self) -> str:
+        return repr(self.shown())
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return self.shown()._repr_mimebundle_()
+
+
+class Adapter(ABC, Generic[P]):
+    """One kind of connection. Drivers are imported inside methods only: listing kinds must cost nothing."""
+
+    kind: ClassVar[str]
+    title: ClassVar[str]
+    #: Other names under which profiles may know this kind.
+    aliases: ClassVar[tuple[str, ...]] = ()
+    #: The extra that installs the driver: pip install 'siege-nb[extra]'.
+    extra: ClassVar[str] = ""
+    #: The modules that must import for this kind to work.
+    drivers: ClassVar[tuple[str, ...]] = ()
+    params_type: ClassVar[type[Params]]
+    #: What this driver's errors mean; see failures.
+    rules: ClassVar[tuple[Rule, ...]] = ()
+
+    def __init__(self, params: P) -> None:
+        self.params = params
+
+    @abstractmethod
+    def open(self, host: Host) -> Session:
+        """A live session, within the host's deadline; every failure is a SiegeError of ours."""
+
+    def address(self) -> tuple[str, int] | None:
+        """Host and port to knock at before the driver does; None for kinds without one."""
+        return None
+
+    def identify(self, session: Session) -> dict[str, str]:
+        """Who the server is and whom it takes us for; asked once a session stands."""
+        return {}
+
+    @classmethod
+    def require_driver(cls) -> None:
+        """Raise MissingDriverError, with the exact command, unless the driver imports."""
+        for module in cls.drivers:
+            try:
+                importlib.import_module(module)
+            except Exception as error:  # a driver may fail to import in any way; all of them mean: not usable here
+                install = f"%pip install 'siege-nb[{cls.extra}]'" if cls.extra else f"%pip install {module}"
+                reason = "" if isinstance(error, ModuleNotFoundError) else f" ({error})"
+                raise MissingDriverError(
+                    f"The driver of {cls.title} cannot be imported: {module}{reason}.", install=install
+                ) from None
+
+    @classmethod
+    def missing_driver(cls) -> str:
+        """How to install the driver, or nothing when it is here."""
+        try:
+            cls.require_driver()
+        except MissingDriverError as error:
+            return error.install
+        return ""
+
+    def translate(self, error: Exception) -> SiegeError:
+        """A foreign error in our words, masked, naming the fields to mend."""
+        return failures.translate(error, self.title, self.rules, self.address())
+
+    def test(self, host: Host, tell: Callable[[Step], None] = lambda step: None) -> TestResult:
+        """driver → dns → tcp → auth → identity → browse; the first failure ends it. Each step is told as it ends."""
+        steps: list[Step] = []
+        server: dict[str, str] = {}
+        session: Session | None = None
+
+        def walk() -> Iterator[tuple[str, Callable[[], Any]]]:
+            nonlocal session
+            yield "driver", self.require_driver
+            if address := self.address():
+                yield from probe.steps(*address, title=self.title, deadline=host.deadline)
+
+            def sign_in() -> None:
+                nonlocal session
+                session = self.open(host)
+
+            yield "auth", sign_in
+            if session is not None:
+                yield "identity", lambda: server.update(self.identify(session))
+            if isinstance(session, Browsable):
+                yield "browse", session.schemas
+
+        try:
+            for name, step in walk():
+                began = time.perf_counter()
+                try:
+                    step()
+                except Exception as error:  # whatever a driver throws is a failed step, never a crash
+                    ours = error if isinstance(error, SiegeError) else self.translate(error)
+                    problem = ours.problem if isinstance(ours, ConnectError) else ""
+                    steps.append(Step(name, "fail", _since(began), problem, ours.message))
+                    tell(steps[-1])
+                    return TestResult(False, tuple(steps), ours, server)
+                steps.append(Step(name, "ok", _since(began)))
+                tell(steps[-1])
+            return TestResult(True, tuple(steps), None, server)
+        finally:
+            if session is not None:
+                session.close()
+
+
+def _since(began: float) -> float:
+    return round((time.perf_counter() - began) * 1000, 2)

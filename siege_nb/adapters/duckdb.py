@@ -1,0 +1,233 @@
+"""DuckDB: a file, or memory. The embedded default; nothing to start."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator
+
+from siege_nb.adapters.base import Adapter, Host, Params
+from siege_nb.adapters.failures import Rule, Said, translate
+from siege_nb.declare import ui
+from siege_nb.errors import ConnectError, QueryError, SiegeError
+from siege_nb.query import binds
+from siege_nb.query.columns import distinct
+from siege_nb.query.session import Answer, Column, Schema, Session, Table
+from siege_nb.query.statements import begins_transaction
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+MEMORY = ":memory:"
+
+
+def _settled(path: str) -> str:
+    """A path that means the same wherever the notebook is started from."""
+    return path if path == MEMORY else str(Path(path).expanduser().absolute())
+
+
+class DuckDBParams(Params):
+    """A DuckDB database, in this process."""
+
+    database: Annotated[str, AfterValidator(_settled)] = ui(
+        MEMORY, title="Database", placeholder="warehouse.duckdb", endpoint=True
+    )
+    """A file, or :memory: for one that lives as long as the session."""
+    create: bool = ui(False, title="Create the file if there is none")
+    """Without it a misspelt path is an error instead of an empty database."""
+    read_only: bool = ui(False, title="Read only")
+
+
+class DuckDBAdapter(Adapter[DuckDBParams]):
+    """DuckDB's own interface, without SQLAlchemy: its results are Arrow already."""
+
+    kind, title = "duckdb", "DuckDB"
+    drivers = ("duckdb",)
+    params_type = DuckDBParams
+    rules = (
+        Rule(re.compile("Could not set lock|Conflicting lock"), "busy", ("database",)),
+        Rule(re.compile("not a valid DuckDB database file|Cannot open (file|database)"), "database", ("database",)),
+        Rule(re.compile("Connection already closed|Connection Error"), "lost"),
+        Rule("ParserException", "syntax"),
+        Rule("CatalogException", "not_found"),
+        Rule("BinderException", "usage"),
+        Rule("ConstraintException", "constraint"),
+        Rule("PermissionException", "permission"),
+        Rule("InterruptException", "cancelled"),
+        Rule("InvalidInputException", "usage"),
+        Rule("ConversionException", "usage"),
+    )
+
+    def open(self, host: Host) -> Session:
+        self.require_driver()
+        import duckdb
+
+        where = self.params.database
+        made = self.params.create and not self.params.read_only
+        if where != MEMORY and not made and not Path(where).exists():
+            raise ConnectError(
+                f"There is no DuckDB file at {where}.",
+                problem="database",
+                fields=("database", "create"),
+                hint="Check the path, or tick `create` (create=true) to have it made.",
+            )
+        try:
+            return DuckDBSession(duckdb.connect(where, read_only=self.params.read_only), self)
+        except duckdb.Error as error:
+            problem = translate(error, self.title, self.rules, about={"database": where})
+        raise problem
+
+    def identify(self, session: Session) -> dict[str, str]:
+        assert isinstance(session, DuckDBSession)
+        return {"version": f"DuckDB {session.version()}", "database": self.params.database}
+
+
+class DuckDBSession:
+    """One DuckDB connection with its temporary tables, settings and transaction."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, adapter: DuckDBAdapter) -> None:
+        self._connection = connection
+        self._adapter = adapter
+        self._kinds: dict[str, str] = {}
+        self.in_transaction = False
+        # The frame that calls DuckDB here is ours: its variables are no tables of the user's.
+        connection.execute("SET python_enable_replacements = false")
+
+    def split(self, sql: str) -> list[str]:
+        import duckdb
+
+        # DuckDB's parser knows $name but not :name. The stand-in is as long, so its cuts are ours.
+        spelled = sql
+        for bind in reversed(binds.parse(sql)):
+            spelled = f"{spelled[: bind.start]}${spelled[bind.start + 1 :]}"
+        try:
+            found = self._connection.extract_statements(spelled)
+        except duckdb.Error as error:
+            problem = self._translate(error)
+        else:
+            texts, at = [], 0
+            for statement in found:
+                start = spelled.index(statement.query, at)
+                at = start + len(statement.query)
+                texts.append(sql[start:at].strip().rstrip(";").rstrip())
+            self._kinds = {text: statement.type.name for text, statement in zip(texts, found, strict=True)}
+            return texts
+        if isinstance(problem, QueryError):
+            problem.place(sql, 0, 1, 1)
+        raise problem
+
+    def execute(self, statement: str, values: Mapping[str, Any]) -> Answer:
+        import duckdb
+
+        text, given = binds.render(statement, values, "dollar")
+        try:
+            relation = self._connection.sql(text, params=given or None)
+            table = None if relation is None else relation.to_arrow_table()
+        except duckdb.Error as error:
+            problem = self._translate(error)
+        else:
+            kind = self._kinds.get(statement, "")
+            if kind == "TRANSACTION":
+                self.in_transaction = begins_transaction(statement)
+            return _answer(kind, table, relation.types if table is not None else [])
+        raise problem
+
+    def _translate(self, error: Exception) -> SiegeError:
+        """DuckDB draws the spot into its text; ours is drawn under the statement by who knows the whole cell."""
+        head, _, drawn = str(error).partition("\n\nLINE ")
+        message, _, advice = head.partition("\n")
+        message = message.partition(" Error: ")[2] or message
+        said = Said(message, advice.replace("\n", " "))
+        adapter = self._adapter
+        about = {"database": adapter.params.database}
+        ours = translate(error, adapter.title, adapter.rules, statement=True, about=about, said=said)
+        if isinstance(ours, QueryError) and ours.kind == "usage" and re.search("not found|does not exist", message):
+            ours.kind = "not_found"
+        if isinstance(ours, QueryError) and (spot := re.match(r"(\d+): (.*)\n( *)\^", drawn)):
+            ours.line = int(spot[1])
+            # A long line is shown from its middle, after dots: then the column is not to be had from the drawing.
+            if not spot[2].startswith("..."):
+                ours.column = len(spot[3]) - len(f"LINE {spot[1]}: ") + 1
+        return ours
+
+    def cancel(self) -> None:
+        self._connection.interrupt()
+
+    def progress(self) -> float | None:
+        percent = self._connection.query_progress()
+        return None if percent < 0 else percent / 100
+
+    def version(self) -> str:
+        """The engine's version."""
+        return str(self._rows("SELECT version()")[0][0])
+
+    def ping(self) -> None:
+        self._rows("SELECT 1")
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def schemas(self) -> list[Schema]:
+        rows = self._rows(
+            "SELECT schema_name FROM duckdb_schemas() WHERE database_name = current_database()"
+            " AND schema_name NOT IN ('information_schema', 'pg_catalog') ORDER BY 1"
+        )
+        return [Schema(name) for (name,) in rows]
+
+    def tables(self, schema: str) -> list[Table]:
+        rows = self._rows(
+            "SELECT schema_name, table_name, 'table', coalesce(comment, ''), estimated_size FROM duckdb_tables()"
+            " WHERE database_name = current_database() AND schema_name = $schema UNION ALL"
+            " SELECT schema_name, view_name, 'view', coalesce(comment, ''), NULL FROM duckdb_views()"
+            " WHERE database_name = current_database() AND schema_name = $schema AND NOT internal ORDER BY 2",
+            schema=schema,
+        )
+        return [Table(*row) for row in rows]
+
+    def columns(self, schema: str, table: str) -> list[Column]:
+        rows = self._rows(
+            "SELECT column_name, data_type, is_nullable, column_default, coalesce(comment, '') FROM duckdb_columns()"
+            " WHERE database_name = current_database() AND schema_name = $schema AND table_name = $table"
+            " ORDER BY column_index",
+            schema=schema,
+            table=table,
+        )
+        return [Column(*row) for row in rows]
+
+    def _rows(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        import duckdb
+
+        try:
+            return self._connection.execute(sql, values or None).fetchall()
+        except duckdb.Error as error:
+            problem = self._translate(error)
+        raise problem
+
+
+_CHANGING = {"INSERT", "UPDATE", "DELETE", "COPY", "CREATE", "MERGE_INTO"}
+
+
+def _answer(kind: str, table: pa.Table | None, types: Sequence[object]) -> Answer:
+    """DuckDB answers every statement with a table; those that only say Success or Count are told apart here."""
+    if table is None or table.column_names == ["Success"]:
+        return Answer()
+    if kind in _CHANGING and table.column_names == ["Count"]:
+        return Answer(rowcount=table.column(0)[0].as_py() if kind != "CREATE" and table.num_rows else None)
+    for n, native in enumerate(types):
+        if str(native) == "HUGEINT":
+            table = table.set_column(n, table.column_names[n], _whole(table.column(n)))
+    return Answer(table.rename_columns(distinct(table.column_names)))
+
+
+def _whole(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    """Every sum of whole numbers is a HUGEINT, which Arrow has only as a decimal; nearly all of them fit an int64."""
+    import pyarrow as pa
+
+    try:
+        return column.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return column

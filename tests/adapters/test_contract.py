@@ -1,0 +1,88 @@
+"""The shipped contract over all four kinds, on real servers."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from siege_nb.testing import AdapterContract
+from tests.servers import MariaDB, Postgres
+
+
+class TestDuckDB(AdapterContract):
+    kind = "duckdb"
+    long_query = "SELECT count(*) FROM range(100000000) a, range(100000) b WHERE (a.range * b.range) % 7 = 3"
+
+    @pytest.fixture(autouse=True)
+    def _file(self, tmp_path: Path) -> None:
+        self.file = tmp_path / "contract.duckdb"
+
+    def params(self) -> dict[str, Any]:
+        return {"database": str(self.file), "create": True}
+
+
+class TestSQLite(AdapterContract):
+    kind = "sqlite"
+    long_query = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT count(*) FROM t"
+
+    @pytest.fixture(autouse=True)
+    def _file(self, tmp_path: Path) -> None:
+        self.file = tmp_path / "contract.sqlite"
+
+    def params(self) -> dict[str, Any]:
+        return {"database": str(self.file), "create": True}
+
+
+class TestPostgres(AdapterContract):
+    kind = "postgres"
+    long_query = "SELECT pg_sleep(61)"
+
+    @pytest.fixture(autouse=True)
+    def _server(self, postgres: Postgres, request: pytest.FixtureRequest) -> None:
+        self.server, self.database = postgres, postgres.database_for(_short(request))
+
+    def params(self) -> dict[str, Any]:
+        s = self.server
+        return {
+            "host": s.host,
+            "port": s.port,
+            "database": self.database,
+            "username": s.username,
+            "password": s.password,
+        }
+
+    def still_running(self) -> int:
+        rows = self.server.sql(
+            "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(61)'"
+        )
+        return int(rows[0][0])
+
+
+class TestMySQL(AdapterContract):
+    kind = "mysql"
+    long_query = "SELECT sleep(61)"
+
+    @pytest.fixture(autouse=True)
+    def _server(self, mariadb: MariaDB, request: pytest.FixtureRequest) -> None:
+        self.server, self.database = mariadb, mariadb.database_for(_short(request))
+
+    def params(self) -> dict[str, Any]:
+        s = self.server
+        return {
+            "host": s.host,
+            "port": s.port,
+            "database": self.database,
+            "username": s.username,
+            "password": s.password,
+        }
+
+    def still_running(self) -> int:
+        rows = self.server.sql("SELECT count(*) FROM information_schema.processlist WHERE info LIKE '%sleep(61)'")
+        return int(rows[0][0])
+
+
+def _short(request: pytest.FixtureRequest) -> str:
+    return "c" + hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:12]
