@@ -1,0 +1,111 @@
+"""The files of one shape, read, and remembered for as long as they stay the same."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from siege_nb.declare import Part
+from siege_nb.errors import AccessError, DamagedError, InvalidError, SiegeError
+from siege_nb.state import Directory, Identity
+from siege_nb.store import document
+from siege_nb.store.shapes import Shape
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T", bound=Part)
+
+# Two writes within one tick of the file system's clock, 4 to 10 ms where it is coarse, may leave the same time stamp.
+TICK = 100_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Kept(Generic[T]):
+    """An item as it is kept. It is shared by all who find it: change a copy."""
+
+    item: T
+    #: How often it was saved.
+    revision: int
+    #: Another one after every change, also by hand: what a pool or an If-Match compares.
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen(Generic[T]):
+    """What a file was when it was last read."""
+
+    identity: Identity
+    generation: int
+    #: It had not changed for so long that its identity tells every later change.
+    settled: bool
+    digest: bytes
+    found: Kept[T] | SiegeError
+
+
+class Files(Generic[T]):
+    """The files of one shape. Asking for one again costs a stat, and a reading only if it may have changed."""
+
+    def __init__(self, directory: Directory, shape: Shape[T]) -> None:
+        self.directory = directory
+        self.shape = shape
+        self._seen: dict[str, _Seen[T]] = {}
+
+    def look(self, file: str, generation: int, *, by_identity: bool = False) -> Kept[T] | SiegeError | None:
+        """What a file holds now; by its identity alone where many are asked.
+
+        The generation covers what an identity may hide from us: a network file system that answers out of date.
+        """
+        began = time.time_ns()
+        identity = self.directory.identity(file)
+        if identity is None:
+            self._seen.pop(file, None)
+            return None
+        seen = self._seen.get(file)
+        if seen and seen.settled and seen.identity == identity and (by_identity or seen.generation == generation):
+            return seen.found
+        if identity.size > document.LARGEST:
+            return document.too_large(identity.size, str(self.directory.path / file))
+        try:
+            raw = self.directory.read(file)
+        except SiegeError as error:
+            return error
+        if raw is None:
+            return None
+        digest = hashlib.sha256(raw).digest()
+        if seen and seen.digest == digest:
+            found = seen.found
+        else:
+            found = self.parse(raw, file)
+            if not isinstance(found, Kept):
+                logger.warning("%s", found.message)
+        settled = began - max(identity.modified, identity.changed) > TICK
+        self._seen[file] = _Seen(identity, generation, settled, digest, found)
+        return found
+
+    def parse(self, raw: bytes, file: str) -> Kept[T] | SiegeError:
+        """What these bytes are as that file: an item, or the error that says what is wrong."""
+        where = str(self.directory.path / file)
+        try:
+            data, revision, total = document.read(raw, where)
+            item = self.shape.from_document(data, self.shape.key_in(file))
+        except InvalidError as error:
+            wrong = "; ".join(str(issue) for issue in error.issues) or error.message
+            return DamagedError(f"{where} is not as it should be: {wrong}.", hint="Mend it in an editor.")
+        except (DamagedError, AccessError) as error:
+            return error
+        return Kept(item, revision, f"{revision}-{total[:16]}")
+
+    def scan(self) -> Iterator[tuple[str, Kept[T] | SiegeError]]:
+        """Every file of the shape with what it holds."""
+        generation = self.directory.generation()
+        files = self.directory.names(self.shape.prefix, self.shape.suffix)
+        for file in files:
+            found = self.look(file, generation, by_identity=True)
+            if found is not None:  # None: removed since the folder was read
+                yield file, found
+        for file in self._seen.keys() - set(files):
+            self._seen.pop(file, None)
