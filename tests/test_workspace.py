@@ -1,0 +1,175 @@
+"""The parts put together: saved sealed, leased once, queried, tested, forgotten."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from siege_nb import adapters
+from siege_nb.declare import Reference, Secret, structure
+from siege_nb.errors import (
+    AuthError,
+    ConflictError,
+    ConnectError,
+    ConnectTimeoutError,
+    DamagedError,
+    MissingDriverError,
+    NotFoundError,
+    VaultError,
+)  # fmt: skip
+from siege_nb.models.connection import ConnectionProfile
+from siege_nb.settings import Settings
+from siege_nb.workspace import Workspace
+from tests.servers import Postgres
+from tests.servers.ports import SilentServer, closed_port
+
+Add = Callable[..., ConnectionProfile]
+
+
+@pytest.fixture
+def workspace() -> Iterator[Workspace]:
+    made = Workspace(Settings.from_environment(deadline=2.0, vault="memory"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def add(workspace: Workspace) -> Add:
+    def add(name: str, kind: str, **params: Any) -> ConnectionProfile:
+        declared = structure(adapters.load(kind).params_type, params)
+        return workspace.save(
+            ConnectionProfile(name=name, connection_type=kind, connection_params=declared), expected=""
+        )
+
+    return add
+
+
+def postgres_params(server: Postgres, **changes: Any) -> dict[str, Any]:
+    return {
+        "host": server.host, "port": server.port, "database": server.database, "username": server.username,
+        "password": server.password,
+    } | changes  # fmt: skip
+
+
+def test_a_saved_connection_is_queried_with_its_secret(workspace: Workspace, add: Add, postgres: Postgres) -> None:
+    saved = add("pg", "postgres", **postgres_params(postgres))
+    secret = saved.connection_params.password  # type: ignore[attr-defined]
+    assert isinstance(secret, Reference)
+    (file,) = (workspace.settings.config_dir / "connections").iterdir()
+    assert postgres.password not in file.read_text()
+    assert workspace.query("pg", "SELECT :n::int AS n", {"n": 5}).dicts() == [{"n": 5}]
+    assert workspace.test("pg").ok
+
+
+def test_one_session_keeps_its_temporary_tables_and_a_test_takes_another(workspace: Workspace, add: Add) -> None:
+    add("wh", "duckdb", database=":memory:")
+    workspace.query("wh", "CREATE TEMP TABLE t AS SELECT 1 AS a", {})
+    assert workspace.test("wh").ok
+    assert workspace.query("WH", "FROM t", {}) == [(1,)]
+    assert workspace.disconnect("wh")
+    with pytest.raises(Exception, match="does not exist"):
+        workspace.query("wh", "FROM t", {})
+
+
+def test_an_edited_profile_is_used_at_once(workspace: Workspace, add: Add, tmp_path: Path) -> None:
+    saved = add("wh", "duckdb", database=str(tmp_path / "a.duckdb"), create=True)
+    workspace.query("wh", "CREATE TABLE here AS SELECT 'a' AS file", {})
+    other = saved.connection_params.model_copy(update={"database": str(tmp_path / "b.duckdb")})
+    workspace.store.connections.update(saved.connection_id, lambda p: p.model_copy(update={"connection_params": other}))
+    with pytest.raises(Exception, match="does not exist"):
+        workspace.query("wh", "FROM here", {})
+
+
+def test_a_name_is_taken_once(workspace: Workspace, add: Add) -> None:
+    add("Warehouse", "duckdb")
+    with pytest.raises(ConflictError, match="warehouse"):
+        add("warehouse", "duckdb")
+
+
+def test_a_forgotten_connection_is_gone_with_its_session(workspace: Workspace, add: Add) -> None:
+    add("wh", "duckdb")
+    workspace.query("wh", "SELECT 1", {})
+    workspace.remove("wh")
+    assert not workspace.knows("wh")
+    assert list((workspace.settings.config_dir / "connections").iterdir()) == []
+    with pytest.raises(NotFoundError):
+        workspace.query("wh", "SELECT 1", {})
+
+
+def test_where_no_key_may_be_had_saving_a_secret_refuses(postgres: Postgres) -> None:
+    workspace = Workspace(Settings.from_environment(vault="keyring"))
+    params = structure(adapters.load("postgres").params_type, postgres_params(postgres))
+    with pytest.raises(VaultError) as caught:
+        workspace.save(ConnectionProfile(name="pg", connection_type="postgres", connection_params=params))
+    assert caught.value.hint
+    assert not list(workspace.settings.config_dir.glob("connections/*"))
+
+
+class TestWaysToBeWrong:
+    """Each is one clear message, from the lease and from the test alike, within the deadline."""
+
+    def wrong(self, workspace: Workspace, name: str, error: type[Exception], match: str) -> ConnectError:
+        began = time.monotonic()
+        with pytest.raises(error, match=match) as caught:
+            workspace.query(name, "SELECT 1", {})
+        tested = workspace.test(name)
+        assert time.monotonic() - began < 2 * (workspace.settings.deadline + 0.5)
+        assert not tested.ok
+        assert tested.steps[-1].status == "fail"
+        assert isinstance(tested.error, error)
+        assert isinstance(caught.value, ConnectError)
+        return caught.value
+
+    def test_a_wrong_password(self, workspace: Workspace, add: Add, postgres: Postgres) -> None:
+        add("pg", "postgres", **postgres_params(postgres, password="wr0ng-canary"))
+        error = self.wrong(
+            workspace, "pg", AuthError, "Authentication failed. Please verify your username and password."
+        )
+        assert set(error.fields) == {"username", "password"}
+        assert "wr0ng-canary" not in str(error)
+
+    def test_a_host_that_does_not_resolve(self, workspace: Workspace, add: Add, postgres: Postgres) -> None:
+        add("pg", "postgres", **postgres_params(postgres, host="no-such-host.invalid"))
+        error = self.wrong(workspace, "pg", ConnectError, "The server name no-such-host.invalid cannot be found")
+        assert error.fields == ("host",)
+
+    def test_a_closed_port(self, workspace: Workspace, add: Add, postgres: Postgres) -> None:
+        add("pg", "postgres", **postgres_params(postgres, port=closed_port()))
+        error = self.wrong(workspace, "pg", ConnectError, "Unable to connect to PostgreSQL at 127.0.0.1")
+        assert error.fields == ("host", "port")
+
+    def test_a_silent_port(self, workspace: Workspace, add: Add, postgres: Postgres) -> None:
+        with SilentServer() as silent:
+            add("pg", "postgres", **postgres_params(postgres, port=silent.port))
+            self.wrong(workspace, "pg", ConnectTimeoutError, ".")
+
+    def test_a_missing_driver(
+        self, workspace: Workspace, add: Add, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        add("pg", "postgres", **postgres_params(postgres))
+        monkeypatch.setattr(adapters.load("postgres"), "drivers", ("psycopg_that_is_not_there",))
+        with pytest.raises(MissingDriverError, match="pip install 'siege-nb\\[postgres\\]'") as caught:
+            workspace.query("pg", "SELECT 1", {})
+        assert caught.value.install == "%pip install 'siege-nb[postgres]'"
+        assert not workspace.test("pg").ok
+
+    def test_a_malformed_file_is_told_and_kept(self, workspace: Workspace, add: Add) -> None:
+        saved = add("wh", "duckdb")
+        (file,) = (workspace.settings.config_dir / "connections").iterdir()
+        file.write_text(broken := file.read_text()[:-30])
+        with pytest.raises((DamagedError, NotFoundError)):
+            workspace.query("wh", "SELECT 1", {})
+        with pytest.raises(DamagedError, match=file.name):
+            workspace.store.connections.find(saved.connection_id)
+        assert [damaged.path.name for damaged in workspace.store.connections.damaged()] == [file.name]
+        assert file.read_text() == broken
+
+
+def test_what_an_adapter_resolves_comes_from_the_vault(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_PASSWORD", "from-the-environment")
+    found = workspace.vault.resolve("env:SOME_PASSWORD", kind="connection", ident="x", path="password")
+    assert found == Secret("from-the-environment")
