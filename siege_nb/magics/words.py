@@ -1,0 +1,80 @@
+"""What is typed after %client and %conn, as words and key=value pairs."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from siege_nb.declare import Described, Part, fields, suggest
+from siege_nb.errors import InvalidError, Issue
+
+# `password:=env:PGPASSWORD` names a place; `password=…` would be the password itself.
+_PAIR = re.compile(r"([A-Za-z_][\w.-]*)(:?=)(.*)", re.DOTALL)
+
+
+def words(line: str) -> list[str]:
+    """The words of a line; quotes keep spaces together."""
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        reason = str(error)
+    raise InvalidError(f"The line cannot be read: {reason.lower()}.", hint="Close the quotes, or write \\' for one.")
+
+
+def pairs(given: Iterable[str]) -> tuple[list[str], dict[str, str], dict[str, str]]:
+    """Bare words, key=value pairs, and key:=reference pairs."""
+    bare: list[str] = []
+    values: dict[str, str] = {}
+    references: dict[str, str] = {}
+    for word in given:
+        if found := _PAIR.fullmatch(word):
+            key, sign, value = found.groups()
+            (references if sign == ":=" else values)[key] = value
+        else:
+            bare.append(word)
+    return bare, values, references
+
+
+def nested(values: dict[str, Any]) -> dict[str, Any]:
+    """{'tls.mode': 'on'} as {'tls': {'mode': 'on'}}."""
+    tree: dict[str, Any] = {}
+    for path, value in values.items():
+        *folders, last = path.split(".")
+        spot = tree
+        for folder in folders:
+            inner = spot.setdefault(folder, {})
+            if not isinstance(inner, dict):
+                raise InvalidError(f"{path} cannot be set: {folder} was given a value of its own.")
+            spot = inner
+        spot[last] = value
+    return tree
+
+
+def document(declared: type[Part], values: Mapping[str, str], what: str) -> dict[str, Any]:
+    """Typed pairs as a document of a declaration: a last name alone finds its section, lists are cut at commas."""
+    known: dict[str, Described] = {}
+    for described in fields(declared):
+        known[described.path] = described
+        known.setdefault(described.path.rpartition(".")[2], described)
+    placed: dict[str, Any] = {}
+    for key, text in values.items():
+        if key not in known:
+            issue = Issue(key, f"there is no such field.{suggest(key, list(known)) or _there_are(known.values())}")
+            raise InvalidError(what, [issue])
+        field = known[key]
+        listed = field.type.startswith("list of")
+        placed[field.path] = [part.strip() for part in text.split(",") if part.strip()] if listed else text
+    return nested(placed)
+
+
+def _there_are(known: Iterable[Described]) -> str:
+    return f" There are: {', '.join(dict.fromkeys(field.path for field in known))}."
+
+
+def one(rest: list[str], usage: str) -> str:
+    """The only word there should be."""
+    if len(rest) != 1:
+        raise InvalidError(f"One word is needed here, not {len(rest)}.", hint=usage)
+    return rest[0]

@@ -1,0 +1,98 @@
+"""The grammar of %sql: what is an option, a target, a variable; and that SQL is copied byte for byte."""
+
+from __future__ import annotations
+
+import pytest
+
+from siege_nb.errors import QueryError
+from siege_nb.magics import grammar
+from siege_nb.magics.grammar import Request
+
+KNOWN = ("warehouse", "wh", "my wh")
+
+
+def parse(line: str, cell: str | None = None) -> Request:
+    return grammar.parse(line, cell, known=lambda word: word in KNOWN, names=lambda: list(KNOWN))
+
+
+@pytest.mark.parametrize(
+    ("line", "cell", "expected"),
+    [
+        ("SELECT 1", None, Request("SELECT 1")),
+        ("", "SELECT 1\n", Request("SELECT 1\n")),
+        ("warehouse", "SELECT 1", Request("SELECT 1", "warehouse")),
+        ("warehouse", None, Request("", "warehouse")),
+        ("'my wh' SELECT 1", None, Request(" SELECT 1", "my wh")),
+        ("warehouse SELECT 1", None, Request(" SELECT 1", "warehouse")),
+        ("x << SELECT 1", None, Request(" SELECT 1", "", "x", False)),
+        ("x = << SELECT 1", None, Request(" SELECT 1", "", "x", True)),
+        ("wh x <<", "SELECT 1", Request("SELECT 1", "wh", "x", False)),
+        ("wh << SELECT 1", None, Request(" SELECT 1", "", "wh", False)),
+        ("-o x wh", "SELECT 1", Request("SELECT 1", "wh", "x", False)),
+        ("wh -o x", "SELECT 1", Request("SELECT 1", "wh", "x", False)),
+        ("--timeout=3 SELECT 1", None, Request(" SELECT 1", options={"timeout": 3.0})),
+        ("--timeout 3", "SELECT 1", Request("SELECT 1", options={"timeout": 3.0})),
+        ("--chart bar a 'b c'", "SELECT 1", Request("SELECT 1", options={"chart": ("bar", "a", "b c")})),
+        ("-l", None, Request("", options={"connections": True})),
+        ("SELECT", "1", Request("SELECT\n1")),
+        ("-- a remark", "SELECT 1", Request("-- a remark\nSELECT 1")),
+    ],
+)
+def test_what_is_typed_is_read_as_meant(line: str, cell: str | None, expected: Request) -> None:
+    assert parse(line, cell) == expected
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT length('a   b')",
+        "SELECT 1 << 3",
+        "SELECT 1 --timeout 3",
+        "SELECT '--chart' , \"x  y\", $$ a 'b $$",
+        "SELECT {'a': 1}, '$x', '{x}'",
+        "SELECT 1;   SELECT 2 ;",
+        "SELECT '\\n\ttab'",
+        "select 'ünïcödé — \u202e'",
+    ],
+)
+def test_sql_is_copied_byte_for_byte(sql: str) -> None:
+    assert parse(sql).sql == sql
+    assert parse("", sql).sql == sql
+    assert parse("wh " + sql).sql == " " + sql
+
+
+@pytest.mark.parametrize("cell", [None, "SELECT 1"])
+def test_an_unknown_option_is_an_error_in_line_and_cell(cell: str | None) -> None:
+    with pytest.raises(QueryError, match=r"no option --timeot\. Did you mean --timeout") as caught:
+        parse("--timeot 3 SELECT 1", cell)
+    assert caught.value.kind == "usage"
+
+
+@pytest.mark.parametrize(
+    ("line", "cell"),
+    [("warehose", None), ("warehose", "SELECT 1"), ("warehose SELECT 1", None), ("warehose\tselect 1", None)],
+)
+def test_a_misspelt_connection_is_told_with_what_there_is(line: str, cell: str | None) -> None:
+    with pytest.raises(QueryError, match=r"no connection named 'warehose'\. Did you mean warehouse") as caught:
+        parse(line, cell)
+    assert caught.value.kind == "not_found"
+
+
+@pytest.mark.parametrize("line", ["COMMIT", "ROLLBACK", "checkpoint", "FROM t", "(SELECT 1)", "commit;"])
+def test_a_lone_word_of_sql_is_sql(line: str) -> None:
+    assert parse(line).sql == line
+
+
+@pytest.mark.parametrize(
+    "line", ["--timeout", "--timeout x", "--timeout 0", "--timeout -1", "--chart bar x", "-o", "-l=3"]
+)
+def test_an_option_without_its_value_is_told(line: str) -> None:
+    with pytest.raises(QueryError) as caught:
+        parse(line)
+    assert caught.value.kind == "usage"
+
+
+def test_every_flag_stands_in_the_help() -> None:
+    for flag in grammar.FLAGS:
+        assert f"--{flag.name}" in grammar.HELP
+        assert flag.about in grammar.HELP
