@@ -1,0 +1,80 @@
+"""What is installed and allowed here, each with the one line that mends it."""
+
+from __future__ import annotations
+
+import platform
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from siege_nb import adapters
+from siege_nb.errors import SiegeError
+from siege_nb.settings import Settings
+from siege_nb.state import Directory
+from siege_nb.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at; `mend` is what to do about it."""
+
+    what: str
+    found: str
+    well: bool = True
+    mend: str = ""
+
+
+def findings() -> Iterator[Finding]:
+    """Everything worth knowing when something does not work."""
+    yield Finding("siege_nb", f"{version('siege-nb')} on Python {platform.python_version()}")
+    try:
+        settings = Settings.from_environment()
+    except SiegeError as error:
+        yield Finding("settings", error.message, False, error.hint)
+        return
+    yield _directory("profiles", settings.config_dir)
+    yield _directory("keys", settings.data_dir)
+    yield _secrets(settings)
+    found, broken = adapters.load_all()
+    for adapter in sorted(found, key=lambda a: a.kind):
+        missing = adapter.missing_driver()
+        # A driver that is not installed is a choice, not an ailment.
+        yield Finding(f"kind {adapter.kind}", "not installed" if missing else "ready", mend=missing)
+    for name, why in broken.items():
+        yield Finding(f"kind {name}", f"broken plug-in: {why}", False, "update or uninstall the package that brings it")
+    if not adapters.load("mysql").missing_driver():
+        yield _mysql_extension()
+
+
+def _directory(what: str, path: Path) -> Finding:
+    if not path.exists():
+        return Finding(what, f"{path} (made when first needed)")
+    loose = stat.S_IMODE(path.stat().st_mode) & 0o077
+    if loose and sys.platform != "win32":
+        return Finding(what, f"{path} can be read by others", False, f"chmod 700 {path}")
+    return Finding(what, str(path))
+
+
+def _secrets(settings: Settings) -> Finding:
+    try:
+        return Finding("secrets", Vault(settings, Directory(settings.config_dir)).describe())
+    except SiegeError as error:
+        return Finding("secrets", error.message, False, error.hint)
+
+
+def _mysql_extension() -> Finding:
+    """Whether MySQL's C extension loads in the order that %load_ext siege_nb loads it; asked in a fresh process."""
+    tried = subprocess.run(
+        [sys.executable, "-c", "import ssl, _mysql_connector, pyarrow, mysql.connector as m; assert m.HAVE_CEXT"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if tried.returncode == 0:
+        return Finding("mysql C extension", "loads when it comes before pyarrow and pandas: %load_ext siege_nb first")
+    reason = tried.stderr.strip().rpartition("\n")[2]
+    return Finding(
+        "mysql C extension", f"does not load: {reason}", False, "pip install 'mysql-connector-python>=9.7,<10'"
+    )
