@@ -1,0 +1,1 @@
+"""What siege_nb takes, beside what a user would pick instead and beside the limit, measured in one run."""

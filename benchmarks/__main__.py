@@ -1,0 +1,10 @@
+"""Every benchmark, one after the other: python -m benchmarks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+for name in ("startup", "cell"):
+    print(f"## {name}", flush=True)
+    subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)
