@@ -13,10 +13,10 @@ from siege_nb.adapters.base import Adapter, Host, Params
 from siege_nb.adapters.failures import Rule, Said, translate
 from siege_nb.declare import ui
 from siege_nb.errors import ConnectError, QueryError, SiegeError
-from siege_nb.query import binds
+from siege_nb.query import binds, statements
 from siege_nb.query.columns import distinct
 from siege_nb.query.session import Answer, Column, Schema, Session, Table
-from siege_nb.query.statements import begins_transaction
+from siege_nb.query.statements import begins_transaction, first_word
 
 if TYPE_CHECKING:
     import duckdb
@@ -109,12 +109,13 @@ class DuckDBSession:
         except duckdb.Error as error:
             problem = self._translate(error)
         else:
-            texts, at = [], 0
-            for statement in found:
-                start = spelled.index(statement.query, at)
-                at = start + len(statement.query)
-                texts.append(sql[start:at].strip().rstrip(";").rstrip())
-            self._kinds = {text: statement.type.name for text, statement in zip(texts, found, strict=True)}
+            texts = _cut(sql, spelled, [statement.query for statement in found])
+            if texts is None:
+                # Before 2.0 DuckDB rewrites a PIVOT into statements whose text is nobody's.
+                texts = statements.split(sql)
+                self._kinds = {text: first_word(text).upper() for text in texts}
+            else:
+                self._kinds = {text: each.type.name for text, each in zip(texts, found, strict=True)}
             return texts
         if isinstance(problem, QueryError):
             problem.place(sql, 0, 1, 1)
@@ -124,16 +125,22 @@ class DuckDBSession:
         import duckdb
 
         text, given = binds.render(statement, values, "dollar")
+        kind = self._kinds.get(statement, "")
         try:
+            if kind in _CHANGING and "returning" not in statement.casefold():
+                # Before 2.0 only execute() tells how many rows were changed.
+                changed = self._connection.execute(text, given or None).fetchone()
+                return Answer(rowcount=changed[0] if changed and kind != "CREATE" else None)
             relation = self._connection.sql(text, params=given or None)
             table = None if relation is None else relation.to_arrow_table()
         except duckdb.Error as error:
             problem = self._translate(error)
         else:
-            kind = self._kinds.get(statement, "")
-            if kind == "TRANSACTION":
+            if kind in ("TRANSACTION", "BEGIN", "START", "COMMIT", "ROLLBACK"):
                 self.in_transaction = begins_transaction(statement)
-            return _answer(kind, table, relation.types if table is not None else [])
+            if table is None or table.column_names == ["Success"]:
+                return Answer()
+            return Answer(_plain(table, relation.types))
         raise problem
 
     def _translate(self, error: Exception) -> SiegeError:
@@ -208,19 +215,28 @@ class DuckDBSession:
         raise problem
 
 
-_CHANGING = {"INSERT", "UPDATE", "DELETE", "COPY", "CREATE", "MERGE_INTO"}
+# CREATE … AS counts its rows too, but what a user made is a table.
+_CHANGING = {"INSERT", "UPDATE", "DELETE", "COPY", "CREATE", "MERGE_INTO", "MERGE"}
 
 
-def _answer(kind: str, table: pa.Table | None, types: Sequence[object]) -> Answer:
-    """DuckDB answers every statement with a table; those that only say Success or Count are told apart here."""
-    if table is None or table.column_names == ["Success"]:
-        return Answer()
-    if kind in _CHANGING and table.column_names == ["Count"]:
-        return Answer(rowcount=table.column(0)[0].as_py() if kind != "CREATE" and table.num_rows else None)
+def _cut(sql: str, spelled: str, queries: Sequence[str]) -> list[str] | None:
+    """The text cut where DuckDB cut its spelled-out twin; None when its cuts are not to be found there."""
+    texts, at = [], 0
+    for query in queries:
+        start = spelled.find(query, at)
+        if start < 0 or not query:
+            return None
+        at = start + len(query)
+        texts.append(sql[start:at].strip().rstrip(";").rstrip())
+    return texts
+
+
+def _plain(table: pa.Table, types: Sequence[object]) -> pa.Table:
+    """The table with every column named once, and whole numbers as such."""
     for n, native in enumerate(types):
         if str(native) == "HUGEINT":
             table = table.set_column(n, table.column_names[n], _whole(table.column(n)))
-    return Answer(table.rename_columns(distinct(table.column_names)))
+    return table.rename_columns(distinct(table.column_names))
 
 
 def _whole(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
