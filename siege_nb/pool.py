@@ -21,6 +21,8 @@ T = TypeVar("T")
 #: A session unused for longer is asked for a sign of life before it is lent again.
 IDLE_BEFORE_PING = 30.0
 PING_DEADLINE = 2.0
+#: An adapter keeps the deadline itself, and knows which field was wrong; this much later it is given up.
+MARGIN = 1.0
 
 
 class Key(NamedTuple):
@@ -121,7 +123,7 @@ class Pool:
 def _open(name: str, version: str, open_: Callable[[], Session], deadline: float) -> Lease:
     worker = Worker(name)
     try:
-        session = worker.call(open_, timeout=deadline)
+        session = worker.call(open_, timeout=deadline + MARGIN)
     except QueryTimeoutError:
         late = ConnectTimeoutError(
             f"{name} did not answer within {deadline:g} s.",

@@ -216,7 +216,8 @@ class AdapterContract:
                 raise AssertionError("it was not long enough to be cancelled")
             assert time.monotonic() - began < 2.5
             assert not worker.lost
-            assert self.still_running() == 0
+            while self.still_running():  # a server may list a statement for a moment after it has answered
+                assert time.monotonic() - began < 2.5
             assert worker.call(lambda: self.ask(session, "SELECT 3 AS three")) == [{"three": 3}]
             worker.close()
 

@@ -12,7 +12,7 @@ from siege_nb.adapters.base import Adapter, Step, TestResult
 from siege_nb.declare import Part, Secret
 from siege_nb.errors import ConnectTimeoutError, InvalidError, NotFoundError, QueryTimeoutError
 from siege_nb.models.connection import ConnectionProfile
-from siege_nb.pool import Key, Lease, Pool
+from siege_nb.pool import MARGIN, Key, Lease, Pool
 from siege_nb.query.result import Result
 from siege_nb.query.run import Worker, ask, counts
 from siege_nb.query.session import Answer, Queryable
@@ -90,7 +90,7 @@ class Workspace:
         host = _Host(self, profile)
         worker = Worker(profile.name)
         try:
-            return worker.call(lambda: self._adapter(profile).test(host, steps.append), timeout=host.deadline)
+            return worker.call(lambda: self._adapter(profile).test(host, steps.append), timeout=host.deadline + MARGIN)
         except QueryTimeoutError:
             late = ConnectTimeoutError(f"{profile.name} did not answer within {host.deadline:g} s.", problem="timeout")
             return TestResult(False, (*steps, Step("deadline", "fail", 0.0, "timeout", late.message)), late)

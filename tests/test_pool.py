@@ -101,7 +101,7 @@ def test_a_driver_that_keeps_no_deadline_meets_ours(sessions: Pool) -> None:
     began = time.monotonic()
     with pytest.raises(ConnectTimeoutError, match=r"did not answer within 0\.3 s"):
         sessions.lease(KEY, "1", "slow", hang, deadline=0.3)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 0.3 + pool.MARGIN + 0.5
     never.set()
 
 

@@ -89,6 +89,8 @@ class DuckDBAdapter(Adapter[DuckDBParams]):
 class DuckDBSession:
     """One DuckDB connection with its temporary tables, settings and transaction."""
 
+    grammar = statements.STANDARD
+
     def __init__(self, connection: duckdb.DuckDBPyConnection, adapter: DuckDBAdapter) -> None:
         self._connection = connection
         self._adapter = adapter

@@ -118,7 +118,7 @@ def translate(
     problem = rule.problem if rule is not None else ""
     kind = problem if problem in _KINDS else _WHILE_RUNNING.get(problem, "" if problem else "internal")
     if statement and kind:
-        message = rule.text.format_map(facts | found) if rule is not None and rule.text else _sentence(said.message)
+        message = (_filled(rule.text, facts | found) if rule is not None else "") or _sentence(said.message)
         return query_error(message, cast(QueryKind, kind), hint=said.hint)
     if rule is not None and problem in PROBLEMS:
         return connect_error(problem, facts | found, text=rule.text, fields=rule.fields, said=said)
@@ -137,9 +137,8 @@ def connect_error(
     """The error for one problem, in the words everybody uses for it; the server's own stand in the hint."""
     known = PROBLEMS[problem]
     raw = _sentence(said.message) if said is not None else ""
-    try:
-        message = (text or known.text).format_map(facts)
-    except KeyError:  # a text with a fact nobody knows says less than the server's own words
+    message = _filled(text or known.text, facts)
+    if not message:
         message, raw = raw or known.text, ""
     advice = said.hint if said is not None else ""
     hint = "\n".join(part for part in (advice, raw and f"The server says: {raw}") if part)
@@ -151,6 +150,14 @@ def query_error(message: str, kind: QueryKind, *, hint: str = "") -> QueryError:
     """A failed statement as the class its kind asks for."""
     make = {"constraint": IntegrityError, "timeout": QueryTimeoutError}.get(kind, QueryError)
     return make(mask(message), kind=kind, hint=mask(hint))
+
+
+def _filled(text: str, facts: Mapping[str, Any]) -> str:
+    """The text with its facts; nothing if one is unknown, for then the server's own words say more."""
+    try:
+        return text.format_map(facts)
+    except KeyError:
+        return ""
 
 
 def _match(error: Exception, message: str, rules: tuple[Rule, ...]) -> tuple[Rule | None, dict[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import warnings
 from collections.abc import Sequence
@@ -260,7 +261,7 @@ def _tls(mode: SSLMode, ca: str) -> dict[str, Any]:
     if mode == "disabled":
         return {"ssl_disabled": True}
     verify = {"ssl_verify_cert": mode.startswith("verify"), "ssl_verify_identity": mode == "verify_identity"}
-    return verify | ({"ssl_ca": ca} if ca else {})
+    return verify | ({"ssl_ca": os.path.expanduser(ca)} if ca else {})
 
 
 def _is_encrypted(connection: Any) -> bool:

@@ -86,6 +86,9 @@ class PostgresSession(SQLSession):
         position = getattr(getattr(error, "diag", None), "statement_position", None)
         return Place(int(position) - 1) if position else None
 
+    def is_lost(self) -> bool:
+        return bool(self.connection.closed)
+
     def after_failure(self) -> str:
         return "The transaction is aborted and takes no more statements: ROLLBACK."
 
@@ -194,7 +197,7 @@ class PostgresAdapter(SQLAdapter[PostgresParams]):
             password=params.password.reveal() if params.password else "",
             passfile=os.path.expanduser(params.passfile) or _NO_FILE,
             sslmode=params.sslmode,
-            sslrootcert=params.sslrootcert,
+            sslrootcert=os.path.expanduser(params.sslrootcert),
             application_name=params.application_name,
             connect_timeout=max(2, int(deadline) + 1),  # psycopg knows no less than two seconds; ours is the deadline
             keepalives_idle=60,

@@ -141,6 +141,10 @@ class SQLSession:
         """Where in the text that was sent the error is, where the server tells."""
         return None
 
+    def is_lost(self) -> bool:
+        """The driver knows that the connection is no more."""
+        return False
+
     def after_failure(self) -> str:
         """What a transaction that a failure left open means for the user."""
         return "The transaction is still open: COMMIT or ROLLBACK."
@@ -274,6 +278,8 @@ class SQLSession:
             self._turn.release()
 
     def _explain(self, error: Exception, statement: str, values: Mapping[str, Any], text: str) -> SiegeError:
+        if self.is_lost():
+            return failures.connect_error("lost", {"title": self.adapter.title}, said=self.adapter.said(error))
         ours = self.adapter.translate(error, statement=True)
         if not isinstance(ours, QueryError):
             return ours

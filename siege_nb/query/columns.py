@@ -31,9 +31,10 @@ def to_table(
 
     makers = builders or [guess] * len(names)
     columns: list[list[Array]] = [[] for _ in names]
-    for rows in filter(None, batches):
-        for column, build, values in zip(columns, makers, zip(*rows, strict=True), strict=True):
-            column.append(build(values))
+    for rows in batches:
+        for n, (column, build) in enumerate(zip(columns, makers, strict=True)):
+            # Not zip(*rows): it makes an iterator for each row, and the garbage collector doubles the time.
+            column.append(build([row[n] for row in rows]))
     arrays = [_join(column or [build(())]) for column, build in zip(columns, makers, strict=True)]
     return pa.table(arrays, names=distinct(names))
 

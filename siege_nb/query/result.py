@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from siege_nb import show
-from siege_nb.errors import InvalidError, NotFoundError
+from siege_nb.errors import InvalidError, MissingDriverError, NotFoundError
 from siege_nb.query.session import Answer
 
 if TYPE_CHECKING:
@@ -68,9 +68,13 @@ class Result:
 
     def PolarsDataFrame(self) -> Any:  # noqa: N802 - the name jupysql's users know
         """The rows as a polars frame."""
-        import polars  # type: ignore[import-not-found, unused-ignore]
-
-        return polars.from_arrow(self._table)
+        try:
+            import polars
+        except ImportError:
+            missing = MissingDriverError("polars is not installed.", install="%pip install polars")
+        else:
+            return polars.from_arrow(self._table)
+        raise missing
 
     def dict(self) -> dict[str, tuple[Any, ...]]:
         """Columns by name."""

@@ -139,7 +139,7 @@ def ask(session: Queryable, sql: str, namespace: Mapping[str, Any]) -> tuple[lis
 
     Names are looked up before anything is sent; an error says which statement it was.
     """
-    values = binds.take(sql, namespace)
+    values = binds.take(sql, namespace, session.grammar)
     began = time.perf_counter()
     statements = session.split(sql)
     answers, at = [], 0

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from siege_nb.query.statements import Grammar
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -32,6 +34,10 @@ class Answer:
 @runtime_checkable
 class Queryable(Session, Protocol):
     """A session that runs statements. All its calls but cancel() come from one worker thread."""
+
+    @property
+    def grammar(self) -> Grammar:
+        """What in a text of this engine is no SQL: its quotes and comments."""
 
     @property
     def in_transaction(self) -> bool:

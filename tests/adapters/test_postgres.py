@@ -316,6 +316,16 @@ def test_a_session_that_was_ended_by_the_server_is_lost(postgres: Postgres, sess
     session.close()
 
 
+def test_a_session_that_was_left_open_too_long_is_lost(postgres: Postgres, session: PostgresSession) -> None:
+    session.execute("SET idle_in_transaction_session_timeout = '20ms'", {})
+    session.execute("BEGIN", {})
+    until(lambda: not postgres.sql(f"SELECT 1 FROM pg_stat_activity WHERE pid = {session.connection.info.backend_pid}"))
+    with pytest.raises(ConnectError) as caught:
+        session.execute("SELECT 1", {})
+    assert caught.value.problem == "lost"
+    assert "idle-in-transaction" in caught.value.hint
+
+
 def test_a_closed_session_says_so(session: PostgresSession) -> None:
     session.close()
     session.close()

@@ -115,11 +115,6 @@ def test_no_columns_are_a_table_too() -> None:
     assert to_table([], []).shape == (0, 0)
 
 
-def test_rows_of_another_length_are_an_error() -> None:
-    with pytest.raises(ValueError, match="zip"):
-        to_table(["a", "b"], [[(1, 2), (3,)]])
-
-
 @pytest.mark.parametrize("digits", [1, 37, 38, 39, 40, 75, 76, 77, 80, 90, 110])
 @pytest.mark.parametrize("tail", ["", ".5", "." + "9" * 38])
 @pytest.mark.parametrize("sign", ["", "-"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from siege_nb.errors import InvalidError, NotFoundError
+from siege_nb.errors import InvalidError, MissingDriverError, NotFoundError
 from siege_nb.query.result import Result
 from siege_nb.query.session import Answer
 
@@ -61,6 +62,14 @@ def test_a_frame_loses_no_digit() -> None:
     assert frame["id"][3] is pd.NA
     assert frame["price"][0] == Decimal("1.1")
     assert isinstance(frame["price"][0], Decimal)
+
+
+def test_a_polars_frame_is_one_call_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = result().PolarsDataFrame()
+    assert frame["id"].to_list() == [1, 2, 2**53 + 1, None]
+    monkeypatch.setitem(sys.modules, "polars", None)
+    with pytest.raises(MissingDriverError, match="pip install polars"):
+        result().PolarsDataFrame()
 
 
 def test_arrow_is_handed_over_without_a_copy() -> None:
