@@ -229,6 +229,34 @@ def test_a_forked_child_neither_hangs_nor_keeps_the_lock(directory: Directory) -
     assert directory.read("child") == directory.read("parent") == b"1"
 
 
+ORPHANING = """
+import os, sys, threading
+from siege_nb.state import Directory
+held = threading.Event()
+work = lambda change: (held.set(), threading.Event().wait())
+threading.Thread(target=lambda: Directory(sys.argv[1]).change(work), daemon=True).start()
+held.wait()
+if os.fork() == 0:
+    print("forked", flush=True)
+    sys.stdin.read()
+    os._exit(0)
+os.kill(os.getpid(), 9)
+"""
+
+
+@posix
+def test_a_forked_child_that_outlives_a_killed_holder_frees_the_lock(directory: Directory) -> None:
+    put(directory, a="1")
+    with subprocess.Popen(
+        [sys.executable, "-c", ORPHANING, str(directory.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"forked\n"
+        assert process.wait(10) == -signal.SIGKILL
+        Directory(directory.path, fsync=False, patience=5).change(lambda change: change.write("a", b"2"))
+    assert directory.read("a") == b"2"
+
+
 @posix
 def test_who_waited_for_a_lock_file_that_was_deleted_waits_for_the_new_one(directory: Directory) -> None:
     put(directory, a="1")

@@ -94,7 +94,7 @@ def parse(line: str, cell: str | None, *, known: Callable[[str], bool], names: C
             at = _option(line, found, options)
         elif not variable and (assign := _ASSIGN.match(line, at)):
             variable, shown, at = assign[1], bool(assign[2]), assign.end()
-        elif not target and not variable and (word := _WORD.match(line, at)) and known(bare(word[1])):
+        elif not target and not variable and (word := _WORD.match(line, at)) and _may_name(word[1], known):
             target, at = bare(word[1]), word.end()
         else:
             break
@@ -105,6 +105,11 @@ def parse(line: str, cell: str | None, *, known: Callable[[str], bool], names: C
     if "output" in options:
         variable, shown = options.pop("output"), False
     return Request(sql, target, variable, shown, options)
+
+
+def _may_name(word: str, known: Callable[[str], bool]) -> bool:
+    # SELECT is looked for in no directory of profiles; a connection of such a name is reached with quotes around it.
+    return word.casefold() not in STARTERS and known(bare(word))
 
 
 def _option(line: str, found: re.Match[str], options: dict[str, Any]) -> int:

@@ -8,7 +8,7 @@ from siege_nb.errors import QueryError
 from siege_nb.magics import grammar
 from siege_nb.magics.grammar import Request
 
-KNOWN = ("warehouse", "wh", "my wh")
+KNOWN = ("warehouse", "wh", "my wh", "Show")
 
 
 def parse(line: str, cell: str | None = None) -> Request:
@@ -23,6 +23,8 @@ def parse(line: str, cell: str | None = None) -> Request:
         ("warehouse", "SELECT 1", Request("SELECT 1", "warehouse")),
         ("warehouse", None, Request("", "warehouse")),
         ("'my wh' SELECT 1", None, Request(" SELECT 1", "my wh")),
+        ("SHOW tables", None, Request("SHOW tables")),
+        ("'Show' SHOW tables", None, Request(" SHOW tables", "Show")),
         ("warehouse SELECT 1", None, Request(" SELECT 1", "warehouse")),
         ("x << SELECT 1", None, Request(" SELECT 1", "", "x", False)),
         ("x = << SELECT 1", None, Request(" SELECT 1", "", "x", True)),
