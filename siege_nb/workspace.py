@@ -65,6 +65,8 @@ class Workspace:
         profile = kept.item
 
         def open_() -> Any:
+            import pyarrow  # noqa: F401 - half a second that belongs to connecting, not to the first statement
+
             return self._adapter(profile).open(_Host(self, profile))
 
         key = Key(profile.connection_id, holder)

@@ -16,7 +16,7 @@ def test_the_tables_are_those_of_the_code() -> None:
 
 def test_the_first_screen_has_the_two_commands() -> None:
     page = readme.README.read_text(encoding="utf-8")
-    first = page.splitlines()[:45]
+    first = page.splitlines()[:40]
     assert any(line.startswith("python3 -m venv .venv && .venv/bin/pip install -e '.[lab]'") for line in first)
     assert "bash tests/run" in first
 
