@@ -103,6 +103,8 @@ def test_any_failing_call_leaves_the_old_or_the_new_whole(
         finally:
             monkeypatch.undo()
         assert str(directory.path) in told, (k, shim.fired)
+        if shim.fired != "unlink" and ".journal" not in hidden(directory):
+            assert hidden(directory) <= {".lock"}, (k, shim.fired)
         Directory(directory.path).read("a")  # a reader that comes later finishes what was begun
         after = contents(directory)
         assert after == new if done else after in (old, new), (k, shim.fired)

@@ -23,7 +23,7 @@ async def test_a_sound_installation(ask):
         "version": version("siege-nb"),
         "config_dir_writable": True,
         "config_dir_private": True,
-        "vault": "auto",
+        "vault": "keyfile",
         "problems": [],
     }
     assert not Path(os.environ["SIEGE_CONFIG_DIR"]).exists(), "asking has made the directory"
