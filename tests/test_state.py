@@ -201,6 +201,7 @@ def test_a_change_within_a_change_is_told_and_not_waited_for(directory: Director
 
 
 @posix
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_child_neither_hangs_nor_keeps_the_lock(directory: Directory) -> None:
     put(directory, a="1")
     inside, go_on = threading.Event(), threading.Event()

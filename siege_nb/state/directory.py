@@ -120,25 +120,29 @@ class Directory:
     def _commit(self, change: Change) -> None:
         """The one place where files change: an audit record of the intent goes before it, of the outcome after it."""
         steps: list[Step] = []
-        folders = {"": change.root}
+        folders = {"": change._root}
         with ExitStack() as stack:
             try:
-                for name, data in change.staged.items():
+                for name, data in change._staged.items():
                     with told(self.path / name, "removed" if data is None else "written"):
                         steps += self._prepared(name, data, folders, stack)
                 if len(steps) > 1:
                     with told(self.path, "changed"):
                         for opened in folders.values():
                             opened.sync()
-                        journal.write(change.root, steps)
+                        journal.write(change._root, steps)
                 elif steps:
                     with told(self.path / steps[0].name, "written" if steps[0].staged else "removed"):
                         journal.perform(steps, folders)
             except BaseException:
-                _drop(steps, folders)
+                # A journal that stands will be followed: it must find what it speaks of.
+                if change._root.status(journal.JOURNAL) is None:
+                    for name, staged in steps:
+                        if staged is not None:
+                            folders[split(name)[0]].drop(staged)
                 raise
             if steps:
-                self._finish(change.root, steps, folders, change.generation)
+                self._finish(change._root, steps, folders, change.generation)
 
     def _prepared(
         self, name: str, data: bytes | None, folders: dict[str, Folder], stack: ExitStack
@@ -235,22 +239,22 @@ class Change:
 
     def __init__(self, directory: Directory, root: Folder, generation: int) -> None:
         self.directory = directory
-        self.root = root
+        self._root = root
         #: The directory's number before this change.
         self.generation = generation
-        self.staged: dict[str, bytes | None] = {}
+        self._staged: dict[str, bytes | None] = {}
 
     def read(self, name: str) -> bytes | None:
         """A file as this change leaves it."""
-        return self.staged[name] if name in self.staged else self.directory.read(name)
+        return self._staged[name] if name in self._staged else self.directory.read(name)
 
     def write(self, name: str, data: bytes) -> None:
         """Put these bytes under the name."""
-        self.staged[self._changeable(name)] = data
+        self._staged[self._changeable(name)] = data
 
     def remove(self, name: str) -> None:
         """Leave nothing under the name."""
-        self.staged[self._changeable(name)] = None
+        self._staged[self._changeable(name)] = None
 
     def set_aside(self, name: str) -> str:
         """Keep a copy of a file that is about to be written over; gives the copy's name."""
@@ -268,17 +272,6 @@ class Change:
         if name == GENERATION:
             raise InvalidError("The file name", [Issue("", f"{name!r} is the directory's own")])
         return name
-
-
-def _drop(steps: list[Step], folders: dict[str, Folder]) -> None:
-    # What cannot be removed now is removed by the next change: the error that brought us here is the one to tell.
-    for name, staged in steps:
-        folder = folders.get(split(name)[0])
-        if staged is not None and folder is not None:
-            try:
-                folder.remove(staged)
-            except OSError as error:
-                logger.warning("%s: %s is left behind: %s", folder.path, staged, error)
 
 
 def _written(generation: int) -> bytes:

@@ -6,7 +6,6 @@ import errno
 import logging
 import os
 import re
-import shutil
 import stat
 import sys
 import time
@@ -64,6 +63,8 @@ def explain(error: OSError, path: Path | str, done: str) -> SiegeError:
 
 
 def _free(path: str) -> str:
+    import shutil  # with its compressors, for the one figure that only a full disk needs
+
     while not os.path.isdir(path):
         path = os.path.dirname(path)
     try:
@@ -185,24 +186,33 @@ class Folder:
         name = f"{TEMPORARY}{os.urandom(8).hex()}"
         fd = self.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         try:
-            left = memoryview(data)
-            while left:
-                left = left[os.write(fd, left) :]
-            if self._fsync:
-                os.fsync(fd)
+            try:
+                left = memoryview(data)
+                while left:
+                    left = left[os.write(fd, left) :]
+                if self._fsync:
+                    os.fsync(fd)
+            finally:
+                os.close(fd)
         except BaseException:
-            os.close(fd)
-            self.remove(name)
+            self.drop(name)
             raise
-        os.close(fd)
         return name
+
+    def drop(self, name: str) -> None:
+        """Remove a staged file after an error, which is the one to tell; what stays is swept by the next change."""
+        try:
+            self.remove(name)
+        except OSError as error:
+            logger.warning("%s: %s is left behind: %s", self.path, name, error)
 
     def overwrite(self, name: str, data: bytes) -> None:
         """Put bytes over a small file where it stands; for what need not survive a power cut."""
         fd = self.open(name, os.O_WRONLY | os.O_CREAT)
         try:
             os.write(fd, data)
-            os.ftruncate(fd, len(data))
+            if os.fstat(fd).st_size > len(data):
+                os.ftruncate(fd, len(data))
         finally:
             os.close(fd)
 

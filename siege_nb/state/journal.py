@@ -32,7 +32,7 @@ def write(root: Folder, steps: Iterable[Step]) -> None:
         root.sync()
     except BaseException:
         root.remove(JOURNAL)
-        root.remove(staged)
+        root.drop(staged)
         raise
 
 

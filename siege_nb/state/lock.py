@@ -29,7 +29,7 @@ _opening = threading.Lock()
 
 @contextmanager
 def exclusive(folder: Folder, patience: float) -> Iterator[bool]:
-    """Hold the folder's lock; gives True when its last holder died holding it.
+    """Hold the folder's lock; gives True when its last holder died or failed holding it.
 
     It waits in the system's own queue, not by asking again and again: that starves writers (p99 of 1.8 s against
     0.2 s). So the wait itself has no deadline; shielded() is who gives up. The lock is never on a file that is
@@ -45,12 +45,11 @@ def exclusive(folder: Folder, patience: float) -> Iterator[bool]:
             died = os.read(fd, 1).isdigit()
             _sign(fd, f"{os.getpid()} {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
             _holders[here] = _thread.get_ident()
-            try:
-                yield died
-            finally:
-                _holders.pop(here, None)
-                _sign_off(fd)
+            yield died
+            # After an error the signature stays: whoever is next tidies up as after a death.
+            _sign_off(fd)
         finally:
+            _holders.pop(here, None)
             _let_go(fd)
     finally:
         if _threads.get(here) is mine:

@@ -154,7 +154,7 @@ class Collection(Generic[T]):
         self.directory.change(work)
 
     def _there(self, change: Change, file: str) -> Kept[T] | SiegeError | None:
-        """What the change would write over. Always read: under the lock nothing is taken from memory."""
+        """What the change would write over. Always read: under the lock no file is taken from memory."""
         raw = change.read(file)
         return None if raw is None else self._files.parse(raw, file)
 

@@ -56,7 +56,7 @@ def too_large(size: int, where: str) -> DamagedError:
 
 
 def write(data: Mapping[str, Any], revision: int, what: str) -> bytes:
-    """The bytes of a document; InvalidError when they could not be read again."""
+    """The bytes of a document; InvalidError when there is something in it that JSON does not know."""
     raw = b""
     try:
         total, problem = _sum(data)
@@ -64,7 +64,6 @@ def write(data: Mapping[str, Any], revision: int, what: str) -> bytes:
         raw = (json.dumps({**data, OURS: ours}, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
     except (TypeError, ValueError, RecursionError) as error:
         problem = f"it cannot be written as JSON ({error})"
-    problem = problem or _parsed(raw)[1]
     if problem:
         raise InvalidError(what, [Issue("", problem)])
     return raw

@@ -42,7 +42,6 @@ class _Seen(Generic[T]):
     generation: int
     #: It had not changed for so long that its identity tells every later change.
     settled: bool
-    digest: bytes
     found: Kept[T] | SiegeError
 
 
@@ -53,6 +52,8 @@ class Files(Generic[T]):
         self.directory = directory
         self.shape = shape
         self._seen: dict[str, _Seen[T]] = {}
+        # By the bytes themselves: a save reads what is there and what it wrote without parsing either twice.
+        self._parsed: dict[str, tuple[bytes, Kept[T] | SiegeError]] = {}
 
     def look(self, file: str, generation: int, *, by_identity: bool = False) -> Kept[T] | SiegeError | None:
         """What a file holds now; by its identity alone where many are asked.
@@ -62,7 +63,7 @@ class Files(Generic[T]):
         began = time.time_ns()
         identity = self.directory.identity(file)
         if identity is None:
-            self._seen.pop(file, None)
+            self._forget(file)
             return None
         seen = self._seen.get(file)
         if seen and seen.settled and seen.identity == identity and (by_identity or seen.generation == generation):
@@ -75,19 +76,24 @@ class Files(Generic[T]):
             return error
         if raw is None:
             return None
-        digest = hashlib.sha256(raw).digest()
-        if seen and seen.digest == digest:
-            found = seen.found
-        else:
-            found = self.parse(raw, file)
-            if not isinstance(found, Kept):
-                logger.warning("%s", found.message)
+        found = self.parse(raw, file)
+        if isinstance(found, SiegeError) and not (seen and seen.found is found):
+            logger.warning("%s", found.message)
         settled = began - max(identity.modified, identity.changed) > TICK
-        self._seen[file] = _Seen(identity, generation, settled, digest, found)
+        self._seen[file] = _Seen(identity, generation, settled, found)
         return found
 
     def parse(self, raw: bytes, file: str) -> Kept[T] | SiegeError:
-        """What these bytes are as that file: an item, or the error that says what is wrong."""
+        """What these bytes are as that file: an item, or the error that says what is wrong. The same once for all."""
+        digest = hashlib.sha256(raw).digest()
+        known = self._parsed.get(file)
+        if known is not None and known[0] == digest:
+            return known[1]
+        found = self._parse(raw, file)
+        self._parsed[file] = digest, found
+        return found
+
+    def _parse(self, raw: bytes, file: str) -> Kept[T] | SiegeError:
         where = str(self.directory.path / file)
         try:
             data, revision, total = document.read(raw, where)
@@ -107,5 +113,9 @@ class Files(Generic[T]):
             found = self.look(file, generation, by_identity=True)
             if found is not None:  # None: removed since the folder was read
                 yield file, found
-        for file in self._seen.keys() - set(files):
-            self._seen.pop(file, None)
+        for file in (self._seen.keys() | self._parsed.keys()) - set(files):
+            self._forget(file)
+
+    def _forget(self, file: str) -> None:
+        self._seen.pop(file, None)
+        self._parsed.pop(file, None)

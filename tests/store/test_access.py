@@ -19,7 +19,10 @@ from tests.store.workers import CODE
 
 NOBODY = 65534
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs users, mode bits and symbolic links")
+pytestmark = [
+    pytest.mark.skipif(os.name != "posix", reason="needs users, mode bits and symbolic links"),
+    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
+]
 
 
 @pytest.fixture

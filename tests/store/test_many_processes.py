@@ -165,7 +165,7 @@ def test_no_update_is_lost_when_writers_are_killed(tmp_path: Path) -> None:
     total = sum(acknowledged.values())
     print(f"{kills} kills, {holders} of them of the lock's holder; {total} updates, {untold} done but not acknowledged")
     assert kills == 50 + WRITERS
-    assert holders >= 10
+    assert holders >= 5
     assert total >= 1000
 
 
