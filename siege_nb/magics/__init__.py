@@ -14,19 +14,27 @@ def load(ip: InteractiveShell) -> None:
     _load_mysql_first()
     from siege_nb.magics.shell import SiegeMagics
 
-    ip.register_magics(SiegeMagics)
+    magics = SiegeMagics(ip)
+    spoken = ip.magics_manager.magics
+    magics.replaced = {kind: {name: spoken[kind].get(name) for name in names} for kind, names in magics.magics.items()}
+    ip.register_magics(magics)
 
 
 def unload(ip: InteractiveShell) -> None:
-    """Close every session and take the magics away again."""
+    """Close every session, take the magics away again, and give back those that they replaced."""
     manager = ip.magics_manager
     magics = manager.registry.pop("SiegeMagics", None)
     if magics is None:
         return
     magics.close()
-    for spoken in manager.magics.values():
-        for name in [name for name, method in spoken.items() if getattr(method, "__self__", None) is magics]:
-            del spoken[name]
+    for kind, replaced in magics.replaced.items():
+        for name, predecessor in replaced.items():
+            if getattr(manager.magics[kind].get(name), "__self__", None) is not magics:
+                continue  # somebody has taken the name since
+            if predecessor is None:
+                del manager.magics[kind][name]
+            else:
+                manager.magics[kind][name] = predecessor
     if magics in ip.configurables:
         ip.configurables.remove(magics)
 

@@ -2,30 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any
 
 from IPython.core.error import UsageError
 
-from siege_nb.errors import IntegrityError, QueryError, QueryTimeoutError
+from siege_nb.errors import (
+    AccessError,
+    AuthError,
+    ConnectError,
+    ConnectTimeoutError,
+    InvalidError,
+    MissingDriverError,
+    NotFoundError,
+    QueryError,
+    QueryKind,
+    SiegeError,
+)
+
+# What the errors that are no QueryErrors count as; the more special ones first.
+_KINDS: tuple[tuple[type[SiegeError], QueryKind], ...] = (
+    (MissingDriverError, "missing_driver"),
+    (AuthError, "auth"),
+    (ConnectTimeoutError, "timeout"),
+    (ConnectError, "connection"),
+    (NotFoundError, "not_found"),
+    (InvalidError, "usage"),
+    (AccessError, "permission"),
+)
 
 
 class SqlError(QueryError, UsageError):
-    """A failed statement, as a cell shows it. `except UsageError`, as jupysql's users write it, catches it too."""
+    """A failed %sql, as a cell shows it. `except UsageError`, as jupysql's users write it, catches it too."""
 
     connection = ""
+    statement: tuple[int, int] | None = None
+    excerpt = ""
 
     @classmethod
-    def of(cls, error: QueryError, connection: str) -> SqlError:
-        """The same error in its SqlError form; its own type still catches it."""
-        forms = ((QueryTimeoutError, SqlTimeoutError), (IntegrityError, SqlIntegrityError))
-        form = next((form for kind, form in forms if isinstance(error, kind)), SqlError)
-        return form._like(error, connection)
-
-    @classmethod
-    def _like(cls, error: QueryError, connection: str) -> Self:
-        twin = cls(error.message, kind=error.kind, hint=error.hint, line=error.line, column=error.column)
-        twin.statement, twin.excerpt, twin.connection = error.statement, error.excerpt, connection
+    def of(cls, error: SiegeError, connection: str) -> SqlError:
+        """The same error as a SqlError; its own type still catches it, and it knows what it knew."""
+        form = _form(type(error))
+        twin = form.__new__(form, error.message)
+        vars(twin).update(vars(error))
+        twin.args, twin.connection = (error.message,), connection
+        if not isinstance(error, QueryError):
+            twin.kind = next((kind for known, kind in _KINDS if isinstance(error, known)), "internal")
         return twin
+
+    def __reduce__(self) -> Any:
+        kind = QueryError if type(self) is SqlError else type(self).__bases__[1]
+        return _again, (kind, self.args, {**vars(self)})
 
     def _render_traceback_(self) -> list[str]:
         # A SqlError under its own base's name would print as a usage error on stderr and pass nbval.
@@ -33,9 +59,21 @@ class SqlError(QueryError, UsageError):
         return f"SqlError[{self.kind}]{at}: {self}".splitlines()
 
 
-class SqlTimeoutError(SqlError, QueryTimeoutError):
-    """The statement was cancelled because its time was up."""
+_forms: dict[type[SiegeError], type[SqlError]] = {}
 
 
-class SqlIntegrityError(SqlError, IntegrityError):
-    """A constraint of the database refused the change."""
+def _form(kind: type[SiegeError]) -> type[SqlError]:
+    """The SqlError that is also of this kind; one class for each kind that was met."""
+    if issubclass(SqlError, kind):
+        return SqlError
+    if kind not in _forms:
+        _forms[kind] = type("SqlError", (SqlError, kind), {"__doc__": kind.__doc__, "__module__": __name__})
+    return _forms[kind]
+
+
+def _again(kind: type[SiegeError], args: tuple[Any, ...], state: dict[str, Any]) -> SqlError:
+    form = _form(kind)
+    twin = form.__new__(form, *args)
+    twin.args = args
+    vars(twin).update(state)
+    return twin

@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from siege_nb.errors import QueryError
+from siege_nb.show import CHARTS
 
 # A quoted word keeps its spaces; everything else ends at white space.
 _WORD = re.compile(r"""\s*((?:"[^"]*"|'[^']*'|[^\s"'])+)""")
@@ -21,8 +23,8 @@ _NAME = re.compile(r"[\w.$-]+\Z")
 #: Words that begin a statement somewhere; a lone other word is taken for the name of a connection.
 STARTERS = frozenset(
     """
-    alter analyze attach begin call checkpoint comment commit copy create declare deallocate delete desc describe
-    detach do drop end execute exec explain export fetch from grant handler help import insert install kill listen
+    abort alter analyze attach begin call checkpoint comment commit copy create declare deallocate delete desc describe
+    detach do drop end execute exec explain export fetch force from grant handler help import insert install kill listen
     load lock merge notify optimize pivot pragma prepare refresh reindex release rename repair replace reset revoke
     rollback savepoint select set show start summarize table truncate unlisten unlock unpivot update use vacuum
     values with xa
@@ -38,21 +40,51 @@ class Flag:
     about: str
     letter: str = ""
     takes: tuple[str, ...] = ()
-    read: Callable[..., Any] = field(default=str)
+    #: What follows, as a value; a ValueError says in a sentence why it is none.
+    read: Callable[..., Any] = str
+    #: It is an act of its own: there can be no SQL beside it.
+    alone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options that were given; a field for each flag."""
+
+    connections: bool = False
+    close: str = ""
+    output: str = ""
+    chart: tuple[str, str, str] | None = None
+    timeout: float | None = None
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
-    if not value > 0:
-        raise ValueError
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise ValueError(f"--timeout needs a number of seconds, not {text!r}.")
     return value
 
 
+def _chart(kind: str, x: str, y: str) -> tuple[str, str, str]:
+    if kind not in CHARTS:
+        raise ValueError(f"--chart draws {', '.join(CHARTS)}, not {kind!r}.")
+    return kind, x, y
+
+
+def _variable(name: str) -> str:
+    # get_ipython under another value would take every later magic with it.
+    if not name.isidentifier() or keyword.iskeyword(name) or name == "get_ipython":
+        raise ValueError(f"A result cannot be kept as {name!r}: that is no name for a variable.")
+    return name
+
+
 FLAGS = (
-    Flag("connections", "list the connections", "l"),
-    Flag("close", "close the session of a connection", "x", ("NAME",)),
-    Flag("output", "keep the result in a variable and show nothing", "o", ("VAR",)),
-    Flag("chart", "draw the result: bar, line, area or point", "", ("KIND", "X", "Y"), lambda *words: words),
+    Flag("connections", "list the connections", "l", alone=True),
+    Flag("close", "close the session of a connection", "x", ("NAME",), alone=True),
+    Flag("output", "keep the result in a variable and show nothing", "o", ("VAR",), _variable),
+    Flag("chart", "draw the result: bar, line, area or point", "", ("KIND", "X", "Y"), _chart),
     Flag("timeout", "stop the statement after so many seconds", "", ("SECONDS",), _seconds),
 )
 
@@ -81,19 +113,19 @@ class Request:
     variable: str = ""
     #: The result is shown, although it is also kept in a variable.
     shown: bool = True
-    options: dict[str, Any] = field(default_factory=dict)
+    options: Options = Options()
 
 
 def parse(line: str, cell: str | None, *, known: Callable[[str], bool], names: Callable[[], Sequence[str]]) -> Request:
     """The request of a line (and a cell); `known` tells whether a word names a connection."""
-    options: dict[str, Any] = {}
+    found_options: dict[str, Any] = {}
     target, variable, shown = "", "", True
     at = 0
     while True:
         if found := _OPTION.match(line, at):
-            at = _option(line, found, options)
+            at = _option(line, found, found_options)
         elif not variable and (assign := _ASSIGN.match(line, at)):
-            variable, shown, at = assign[1], bool(assign[2]), assign.end()
+            variable, shown, at = _said(_variable, assign[1]), bool(assign[2]), assign.end()
         elif not target and not variable and (word := _WORD.match(line, at)) and _may_name(word[1], known):
             target, at = bare(word[1]), word.end()
         else:
@@ -102,8 +134,12 @@ def parse(line: str, cell: str | None, *, known: Callable[[str], bool], names: C
     sql = rest if cell is None else f"{rest}\n{cell}" if rest.strip() else cell
     if not target and not variable:
         _refuse_unknown(rest, cell, names)
-    if "output" in options:
-        variable, shown = options.pop("output"), False
+    options = Options(**found_options)
+    if options.output:
+        variable, shown = options.output, False
+    for flag in FLAGS:
+        if flag.alone and flag.name in found_options and (sql.strip() or target or variable or len(found_options) > 1):
+            raise _usage(f"--{flag.name} stands alone; nothing was run.")
     return Request(sql, target, variable, shown, options)
 
 
@@ -124,7 +160,7 @@ def _option(line: str, found: re.Match[str], options: dict[str, Any]) -> int:
             f"There is no option {spelling}.{near}", hint="%sql? lists them; SQL comments go after the SQL begins"
         )
     at = found.end()
-    values = [] if value is None else [value]
+    values = [] if value is None else [bare(value)]
     while len(values) < len(flag.takes):
         word = _WORD.match(line, at)
         if word is None:
@@ -133,15 +169,18 @@ def _option(line: str, found: re.Match[str], options: dict[str, Any]) -> int:
         at = word.end()
     if len(values) > len(flag.takes):
         raise _usage(f"{spelling} takes no value, and there is {value!r}.")
-    try:
-        options[flag.name] = flag.read(*values) if flag.takes else True
-    except ValueError:
-        bad = True
-    else:
-        bad = False
-    if bad:
-        raise _usage(f"{spelling} needs {' '.join(flag.takes)}, not {' '.join(values)!r}.")
+    if flag.name in options:
+        raise _usage(f"{spelling} is given twice.")
+    options[flag.name] = _said(flag.read, *values) if flag.takes else True
     return at
+
+
+def _said(read: Callable[..., Any], *values: str) -> Any:
+    try:
+        return read(*values)
+    except ValueError as error:
+        sentence = str(error)
+    raise _usage(sentence)
 
 
 def _refuse_unknown(rest: str, cell: str | None, names: Callable[[], Sequence[str]]) -> None:

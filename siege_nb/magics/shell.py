@@ -16,11 +16,17 @@ from siege_nb.settings import Settings
 
 if TYPE_CHECKING:
     from siege_nb.models.client import ClientProfile
+    from siege_nb.store import Collection
     from siege_nb.workspace import Workspace
 
 
 #: What one verb of a magic does with the words after it.
 Verb = Callable[["Shell", list[str]], Any]
+
+
+def damaged(collection: Collection[Any]) -> str:
+    """What is to be said of the files that cannot be read, behind a list that leaves them out."""
+    return "".join(f" · {file.error.message}" for file in collection.damaged())
 
 
 class Shell:
@@ -41,8 +47,9 @@ class Shell:
 
     def move(self, config_dir: Path) -> None:
         """Point this kernel at another config directory; sessions of the old one are closed."""
+        settings = Settings.from_environment(config_dir=config_dir)
         self.close()
-        self._open(Settings.from_environment(config_dir=config_dir))
+        self._open(settings)
 
     def _open(self, settings: Settings) -> None:
         from siege_nb.workspace import Workspace
@@ -51,8 +58,14 @@ class Shell:
 
     @property
     def client(self) -> ClientProfile | None:
-        """The client one is working for."""
-        return None if self.client_code is None else self.workspace.store.clients.find(self.client_code).item
+        """The client one is working for. One whose file is gone is told once, and then nobody is chosen."""
+        if self.client_code is None:
+            return None
+        try:
+            return self.workspace.store.clients.find(self.client_code).item
+        except NotFoundError:
+            lost, self.client_code = self.client_code, None
+        raise NotFoundError(f"The client {lost} is no longer there.", hint="No client is chosen now; %client list")
 
     def colors(self) -> tuple[str, ...]:
         """The current client's brand colours."""
@@ -76,6 +89,11 @@ class Shell:
             raise NotFoundError("No connection is in use.", hint=f"%conn NAME uses one. {hint}")
         return self.connection
 
+    def put_away(self, name: str) -> None:
+        """This connection is not in use any more, if it was."""
+        if self.connection is not None and self.connection.casefold() == name.casefold():
+            self.connection = None
+
     def close(self) -> None:
         """Close every session; what was current is forgotten."""
         workspace, self._workspace = self._workspace, None
@@ -91,6 +109,8 @@ class SiegeMagics(Magics):
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
         self.siege = Shell()
+        #: The magics of others that stood under our names, by kind and name.
+        self.replaced: dict[str, dict[str, Any]] = {}
         atexit.register(self.siege.close)
 
     def close(self) -> None:

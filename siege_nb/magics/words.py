@@ -11,7 +11,8 @@ from siege_nb.declare import Described, Part, fields, suggest
 from siege_nb.errors import InvalidError, Issue
 
 # `password:=env:PGPASSWORD` names a place; `password=…` would be the password itself.
-_PAIR = re.compile(r"([A-Za-z_][\w.-]*)(:?=)(.*)", re.DOTALL)
+# Fields are written small: 'A=B Corp' is a name.
+_PAIR = re.compile(r"([a-z_][a-z0-9_.]*)(:?=)(.*)", re.DOTALL)
 
 
 def words(line: str) -> list[str]:
@@ -31,6 +32,8 @@ def pairs(given: Iterable[str]) -> tuple[list[str], dict[str, str], dict[str, st
     for word in given:
         if found := _PAIR.fullmatch(word):
             key, sign, value = found.groups()
+            if key in values or key in references:
+                raise InvalidError(f"{key} is given twice.")
             (references if sign == ":=" else values)[key] = value
         else:
             bare.append(word)
@@ -71,6 +74,12 @@ def document(declared: type[Part], values: Mapping[str, str], what: str) -> dict
 
 def _there_are(known: Iterable[Described]) -> str:
     return f" There are: {', '.join(dict.fromkeys(field.path for field in known))}."
+
+
+def none(rest: list[str], usage: str) -> None:
+    """Refuse words that nobody would heed."""
+    if rest:
+        raise InvalidError(f"Nothing is known of {' '.join(rest)!r} here.", hint=usage)
 
 
 def one(rest: list[str], usage: str) -> str:

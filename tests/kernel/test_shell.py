@@ -88,6 +88,12 @@ before = state()
         assert "1" in it.run("%sql SELECT 1 AS one").text
 
 
+def test_unloading_gives_back_the_magics_that_were_there_before(tmp_path: Path) -> None:
+    theirs = "get_ipython().register_magic_function(lambda line: 'theirs', 'line', 'sql')"
+    with kernel(tmp_path, theirs, LOAD, DUCK, "%sql SELECT 1", "%unload_ext siege_nb") as it:
+        assert "theirs" in it.run("%sql SELECT 1").text
+
+
 def test_a_trailing_semicolon_does_not_hide_the_result(tmp_path: Path) -> None:
     with kernel(tmp_path, LOAD, DUCK) as it:
         assert "one" in it.run("%%sql\nSELECT 1 AS one;").text

@@ -8,6 +8,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from siege_nb.errors import ConflictError, InvalidError, NotFoundError
+from siege_nb.magics.errors import SqlError
 from tests.magics.conftest import Run
 
 ACME = "%client new ACME001 'Acme Corporation' primary_contact='Jane Doe' email=j@a.example industry=Retail"
@@ -49,7 +50,7 @@ def test_choosing_another_client_puts_the_last_ones_connection_away(run: Run) ->
     run("%conn duck")
     assert run("%sql SELECT 1 AS a") == [(1,)]
     run("%client new OTHER Other primary_contact=x email=y")
-    with pytest.raises(NotFoundError, match="No connection is in use"):
+    with pytest.raises(SqlError, match="No connection is in use"):
         run("%sql SELECT 1")
     assert "in use: duck" in repr(run("%client use ACME001"))
     assert run("%sql SELECT 1 AS a") == [(1,)]
@@ -75,6 +76,10 @@ def test_choosing_another_client_puts_the_last_ones_connection_away(run: Run) ->
             InvalidError,
             "should be a whole number, not 'many'",
         ),
+        ("%client new X 'A=B Corp'", InvalidError, "contact_info: is required"),
+        ("%client show A B", InvalidError, "One word is needed here, not 2"),
+        ("%client help me", InvalidError, "Nothing is known of 'me'"),
+        ("%client new X Z email=a email=b", InvalidError, "email is given twice"),
         ("%client use 'ACME001", InvalidError, "cannot be read: no closing quotation"),
         (ACME, ConflictError, "is there already"),
         (ACME.replace("ACME001", "acme001"), ConflictError, "ACME001"),
@@ -95,3 +100,34 @@ def test_help_names_every_verb(run: Run) -> None:
         text = repr(run(f"%{magic} help"))
         for verb in verbs:
             assert verb in text
+
+
+def test_a_client_whose_file_is_gone_is_told_once_and_wedges_nothing(run: Run) -> None:
+    run(ACME)
+    folder = Path(repr(run("%client dir")).removeprefix("Profiles are kept in "))
+    (folder / "client_ACME001.json").unlink()
+    with pytest.raises(NotFoundError, match="ACME001 is no longer there"):
+        run("%client")
+    assert "No client is chosen" in repr(run("%client"))
+    assert "duck is saved" in repr(run("%conn add duck duckdb"))
+
+
+def test_one_may_work_for_nobody(run: Run) -> None:
+    run(ACME)
+    run("%conn add duck duckdb")
+    run("%conn duck")
+    run("%client close")
+    assert "No client is chosen" in repr(run("%client"))
+    with pytest.raises(SqlError, match="No connection is in use"):
+        run("%sql SELECT 1")
+
+
+def test_another_place_is_checked_before_anything_is_closed(run: Run, tmp_path: Path) -> None:
+    run("%conn add duck duckdb")
+    run("%conn duck")
+    run("%sql CREATE TEMP TABLE t AS SELECT 1 AS a")
+    (tmp_path / "file").touch()
+    for path in (str(tmp_path / "file"), "''"):
+        with pytest.raises(InvalidError):
+            run(f"%client dir {path}")
+    assert run("%sql FROM t") == [(1,)]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from siege_nb.errors import ConflictError, ConnectError, InvalidError, NotFoundError, UnknownKindError
+from siege_nb.magics.errors import SqlError
 from tests.magics.conftest import Run
 from tests.servers import Postgres
 
@@ -19,7 +20,7 @@ def test_a_connection_is_saved_used_and_closed(run: Run) -> None:
     assert "open" in repr(run("%conn"))
     run("%sql BEGIN")
     assert "in transaction" in repr(run("%conn"))
-    assert "duck is closed" in repr(run("%conn close duck"))
+    assert "duck is closed. Its open transaction was rolled back." in repr(run("%conn close duck"))
     assert "had no open session" in repr(run("%conn close duck"))
     assert "open" not in repr(run("%conn"))
 
@@ -28,7 +29,7 @@ def test_a_forgotten_connection_is_no_longer_in_use(run: Run) -> None:
     run("%conn add duck duckdb")
     run("%conn use duck")
     assert "is forgotten" in repr(run("%conn rm duck"))
-    with pytest.raises(NotFoundError, match="No connection is in use"):
+    with pytest.raises(SqlError, match="No connection is in use"):
         run("%sql SELECT 1")
     with pytest.raises(NotFoundError):
         run("%conn duck")
@@ -86,6 +87,12 @@ def test_a_secret_may_stay_where_it_is(run: Run, postgres: Postgres, monkeypatch
             InvalidError,
             "no reference to a secret",
         ),
+        ("%conn add x duckdb database:=env:FOO", InvalidError, "database: is no secret; write database=env:FOO"),
+        ("%conn add x duckdb databse:=env:FOO", InvalidError, "databse: there is no such field. Did you mean database"),
+        (f"%conn add {'x' * 150} duckdb", InvalidError, "name: "),
+        ("%conn add '' duckdb", InvalidError, "name: "),
+        ("%conn add list duckdb", InvalidError, "is a verb of %conn"),
+        ("%conn list foo", InvalidError, "Nothing is known of 'foo'"),
         ("%conn use lost", ConnectError, "no DuckDB file"),
         ("%conn rm nosuch", NotFoundError, "nosuch"),
         ("%conn help nosuch", UnknownKindError, "nosuch"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from siege_nb.errors import QueryError
 from siege_nb.magics import grammar
-from siege_nb.magics.grammar import Request
+from siege_nb.magics.grammar import Options, Request
 
 KNOWN = ("warehouse", "wh", "my wh", "Show")
 
@@ -30,12 +32,12 @@ def parse(line: str, cell: str | None = None) -> Request:
         ("x = << SELECT 1", None, Request(" SELECT 1", "", "x", True)),
         ("wh x <<", "SELECT 1", Request("SELECT 1", "wh", "x", False)),
         ("wh << SELECT 1", None, Request(" SELECT 1", "", "wh", False)),
-        ("-o x wh", "SELECT 1", Request("SELECT 1", "wh", "x", False)),
-        ("wh -o x", "SELECT 1", Request("SELECT 1", "wh", "x", False)),
-        ("--timeout=3 SELECT 1", None, Request(" SELECT 1", options={"timeout": 3.0})),
-        ("--timeout 3", "SELECT 1", Request("SELECT 1", options={"timeout": 3.0})),
-        ("--chart bar a 'b c'", "SELECT 1", Request("SELECT 1", options={"chart": ("bar", "a", "b c")})),
-        ("-l", None, Request("", options={"connections": True})),
+        ("-o x wh", "SELECT 1", Request("SELECT 1", "wh", "x", False, Options(output="x"))),
+        ("wh -o x", "SELECT 1", Request("SELECT 1", "wh", "x", False, Options(output="x"))),
+        ("--timeout=3 SELECT 1", None, Request(" SELECT 1", options=Options(timeout=3.0))),
+        ("--timeout 3", "SELECT 1", Request("SELECT 1", options=Options(timeout=3.0))),
+        ("--chart bar a 'b c'", "SELECT 1", Request("SELECT 1", options=Options(chart=("bar", "a", "b c")))),
+        ("-l", None, Request("", options=Options(connections=True))),
         ("SELECT", "1", Request("SELECT\n1")),
         ("-- a remark", "SELECT 1", Request("-- a remark\nSELECT 1")),
     ],
@@ -92,6 +94,36 @@ def test_an_option_without_its_value_is_told(line: str) -> None:
     with pytest.raises(QueryError) as caught:
         parse(line)
     assert caught.value.kind == "usage"
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("-x duck SELECT 1", "--close stands alone"),
+        ("-l SELECT 1", "--connections stands alone"),
+        ("-l -o x", "--connections stands alone"),
+        ("-o 1x SELECT 1", "cannot be kept as '1x'"),
+        ("-o 'my var' SELECT 1", "cannot be kept as 'my var'"),
+        ("for << SELECT 1", "cannot be kept as 'for'"),
+        ("get_ipython << SELECT 1", "cannot be kept as 'get_ipython'"),
+        ("--timeout 1 --timeout 2 SELECT 1", "--timeout is given twice"),
+        ("--timeout nan SELECT 1", "--timeout needs a number of seconds, not 'nan'"),
+        ("--chart pie a b SELECT 1", "--chart draws bar, line, area, point, not 'pie'"),
+    ],
+)
+def test_what_cannot_be_meant_is_told_and_nothing_is_run(line: str, text: str) -> None:
+    with pytest.raises(QueryError) as caught:
+        parse(line)
+    assert text in str(caught.value)
+    assert caught.value.kind == "usage"
+
+
+def test_a_value_behind_an_equals_sign_has_its_quotes_taken_off() -> None:
+    assert parse('--timeout="3" SELECT 1').options.timeout == 3.0
+
+
+def test_every_flag_has_its_option() -> None:
+    assert {flag.name for flag in grammar.FLAGS} == {field.name for field in dataclasses.fields(Options)}
 
 
 def test_every_flag_stands_in_the_help() -> None:

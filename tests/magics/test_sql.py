@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
+from pathlib import Path
+
 import pytest
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 
-from siege_nb.errors import IntegrityError, NotFoundError, QueryError, QueryTimeoutError
+from siege_nb.errors import ConnectError, IntegrityError, QueryError, QueryTimeoutError
 from siege_nb.magics.errors import SqlError
 from siege_nb.query.result import Result
 from tests.magics.conftest import Run
@@ -32,7 +35,7 @@ def test_a_named_connection_serves_one_cell_only(run: Run) -> None:
 
 def test_the_first_connection_named_is_in_use_from_then_on(run: Run) -> None:
     run("%conn close --all")
-    with pytest.raises(NotFoundError, match="No connection is in use"):
+    with pytest.raises(SqlError, match="No connection is in use"):
         run("%sql SELECT 1")
     assert run("%sql lite SELECT 2") == [(2,)]
     assert run("%sql SELECT 3") == [(3,)]
@@ -114,3 +117,47 @@ def test_a_failed_statement_leaves_the_users_transaction_alone_and_says_so(run: 
 def test_the_line_that_lists_and_the_line_that_closes(run: Run) -> None:
     assert "2 connections" in repr(run("%sql -l"))
     assert "duck is closed" in repr(run("%sql --close duck"))
+
+
+@pytest.mark.parametrize("error", [SqlError, UsageError, ConnectError])
+def test_a_connection_that_cannot_be_had_is_a_sql_error_too(run: Run, error: type[Exception], tmp_path: Path) -> None:
+    run(f"%conn add lost duckdb database={tmp_path}/lost.duckdb")
+    with pytest.raises(error) as caught:
+        run("%sql lost SELECT 1")
+    assert caught.value._render_traceback_()[0].startswith("SqlError[connection] lost: There is no DuckDB file")
+    assert type(caught.value).__name__ == "SqlError"
+    assert caught.value.fields == ("database", "create")
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert isinstance(again, error)
+    assert (str(again), again.fields) == (str(caught.value), caught.value.fields)
+
+
+def test_a_connection_that_failed_is_not_in_use_afterwards(run: Run, tmp_path: Path) -> None:
+    run(f"%conn add lost duckdb database={tmp_path}/lost.duckdb")
+    run("%conn close --all")
+    with pytest.raises(SqlError):
+        run("%sql lost SELECT 1")
+    with pytest.raises(SqlError, match="No connection is in use"):
+        run("%sql SELECT 1")
+
+
+def test_a_chart_that_cannot_be_drawn_costs_no_result(run: Run, ip: InteractiveShell) -> None:
+    with pytest.raises(SqlError, match="no column 'zz'"):
+        run("%%sql --chart bar a zz r <<\nSELECT 1 AS a")
+    assert ip.user_ns["r"] == [(1,)]
+
+
+def test_letters_may_be_cased_as_one_likes(run: Run) -> None:
+    run("%conn close --all")
+    assert run("%sql DUCK SELECT 1") == [(1,)]
+    assert "●  duck" in repr(run("%conn"))
+    run("%conn rm DUCK")
+    with pytest.raises(SqlError, match="No connection is in use"):
+        run("%sql SELECT 1")
+
+
+def test_nothing_that_was_typed_is_dropped(run: Run) -> None:
+    for line in ("%sql -x duck SELECT 1", "%sql -l SELECT 1", "%sql duck --timeout 3"):
+        with pytest.raises(SqlError):
+            run(line)
+    assert "duck" in repr(run("%conn"))
