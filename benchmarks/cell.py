@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,10 @@ def main() -> None:
 
 def _rows() -> Iterator[Row]:
     # siege_nb's own first step: MySQL's C extension loads only before pandas, which jupysql brings.
-    import ssl  # noqa: F401
+    with suppress(ImportError):
+        import ssl  # noqa: F401
+
+        import _mysql_connector  # noqa: F401
 
     from IPython.core.interactiveshell import InteractiveShell
 
