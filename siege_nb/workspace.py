@@ -15,7 +15,7 @@ from siege_nb.models.connection import ConnectionProfile
 from siege_nb.pool import MARGIN, Key, Lease, Pool
 from siege_nb.query.result import Result
 from siege_nb.query.run import Worker, ask, counts
-from siege_nb.query.session import Answer, Queryable
+from siege_nb.query.session import Answer, Session
 from siege_nb.settings import Settings
 from siege_nb.state import Directory
 from siege_nb.store import Store
@@ -40,6 +40,37 @@ class _Host:
     def resolve(self, reference: str) -> Secret:
         return self.workspace.vault.resolve(reference, kind="connection", ident=self.profile.connection_id, path="")
 
+    def open(self) -> Session:
+        """A session, with all that its first statement needs."""
+        session = self._adapter().open(self)
+        # Half a second that belongs to connecting; and only now, for after it MySQL's C extension no longer loads.
+        import pyarrow  # noqa: F401
+
+        return session
+
+    def test(self) -> TestResult:
+        """How the connection can be reached, step by step, under our own deadline."""
+        name, steps = self.profile.name, list[Step]()
+        worker = Worker(name)
+        try:
+            return worker.call(
+                lambda: self._adapter().test(self, steps.append),
+                timeout=self.deadline + MARGIN,
+                doing=f"testing {name}",
+            )
+        except QueryTimeoutError:
+            late = ConnectTimeoutError(f"{name} did not answer within {self.deadline:g} s.", problem="timeout")
+            return TestResult(False, (*steps, Step("deadline", "fail", 0.0, "timeout", late.message)), late)
+        finally:
+            self.stop.set()
+            worker.close()
+
+    def _adapter(self) -> Adapter[Any]:
+        """The adapter of the profile, with its secrets opened."""
+        profile, vault = self.profile, self.workspace.vault
+        params = vault.open(profile.connection_params, kind="connection", ident=profile.connection_id)
+        return adapters.load(profile.connection_type)(params)
+
 
 class Workspace:
     """One config directory with all that belongs to it. The kernel and the Jupyter server each make one."""
@@ -60,27 +91,26 @@ class Workspace:
         return True
 
     def lease(self, name: str, holder: str = CELLS) -> Lease:
-        """The live session of a connection: the same one until it is closed or its profile changes."""
-        kept = self.store.connections.find_named(name)
-        profile = kept.item
-
-        def open_() -> Any:
-            import pyarrow  # noqa: F401 - half a second that belongs to connecting, not to the first statement
-
-            return self._adapter(profile).open(_Host(self, profile))
-
-        key = Key(profile.connection_id, holder)
-        return self.pool.lease(key, kept.version, profile.name, open_, deadline=self.settings.deadline)
+        """The live session of a connection: the same one until it is closed or its parameters change."""
+        profile = self.store.connections.find_named(name).item
+        host, key = _Host(self, profile), Key(profile.connection_id, holder)
+        # As they are at rest; what else a profile says, its name or a note, is no reason for another session.
+        version = profile.connection_type, profile.connection_params
+        try:
+            return self.pool.lease(key, version, profile.name, host.open, deadline=host.deadline)
+        except BaseException:  # a Ctrl-C too: the driver's thread is to know that nobody waits any more
+            host.stop.set()
+            raise
 
     def query(self, name: str, sql: str, namespace: Mapping[str, Any], *, timeout: float | None = None) -> Result:
         """Run the statements of a text on the cells' session; the last answer is the result."""
         lease = self.lease(name)
-        session = lease.session
-        if not isinstance(session, Queryable):
+        session = lease.queryable
+        if session is None:
             raise InvalidError(f"{name} cannot be queried with SQL.")
         answers, values, seconds = lease.call(lambda: ask(session, sql, namespace), timeout=timeout)
         *earlier, last = answers or [Answer()]
-        return Result(last, sql, lease.name, seconds, values, counts(earlier), session.in_transaction)
+        return Result(last, sql, lease.name, seconds, values, counts(earlier), lease.in_transaction)
 
     def test(self, name: str) -> TestResult:
         """Try a saved connection, with a session of its own."""
@@ -88,17 +118,7 @@ class Workspace:
 
     def check(self, profile: ConnectionProfile) -> TestResult:
         """Try a connection, saved or not, under our own deadline; nothing is written."""
-        steps: list[Step] = []
-        host = _Host(self, profile)
-        worker = Worker(profile.name)
-        try:
-            return worker.call(lambda: self._adapter(profile).test(host, steps.append), timeout=host.deadline + MARGIN)
-        except QueryTimeoutError:
-            late = ConnectTimeoutError(f"{profile.name} did not answer within {host.deadline:g} s.", problem="timeout")
-            return TestResult(False, (*steps, Step("deadline", "fail", 0.0, "timeout", late.message)), late)
-        finally:
-            host.stop.set()
-            worker.close()
+        return _Host(self, profile).test()
 
     def save(self, profile: ConnectionProfile, *, expected: str | None = None) -> ConnectionProfile:
         """Seal the secrets of a profile and write it; `expected` is the version it was read at, "" for a new one."""
@@ -111,25 +131,20 @@ class Workspace:
         self.pool.close(profile.connection_id)
         self.store.connections.remove(profile.connection_id)
 
-    def disconnect(self, name: str) -> bool:
-        """Close the sessions of a connection; whether there were any."""
-        return self.pool.close(self.store.connections.find_named(name).item.connection_id) > 0
+    def disconnect(self, name: str) -> list[bool]:
+        """Close the sessions of a connection; of each there was, whether what ran in it ended."""
+        return self.pool.close(self.store.connections.find_named(name).item.connection_id)
 
     def state(self, ident: str) -> str:
         """How a connection's session for cells stands: open, in transaction, or nothing."""
         lease = self.pool.find(Key(ident, CELLS))
         if lease is None:
             return ""
-        return "in transaction" if getattr(lease.session, "in_transaction", False) else "open"
+        return "in transaction" if lease.in_transaction else "open"
 
-    def close(self) -> None:
-        """Close every session."""
-        self.pool.close_all()
-
-    def _adapter(self, profile: ConnectionProfile) -> Adapter[Any]:
-        """The adapter of a profile, with its secrets opened."""
-        params = self.vault.open(profile.connection_params, kind="connection", ident=profile.connection_id)
-        return adapters.load(profile.connection_type)(params)
+    def close(self) -> list[bool]:
+        """Close every session; of each there was, whether what ran in it ended. The next query opens a new one."""
+        return self.pool.close_all()
 
     def _seal(self, profile: ConnectionProfile) -> Part:
         return self.vault.seal(profile.connection_params, kind="connection", ident=profile.connection_id)

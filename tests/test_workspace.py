@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +14,7 @@ from typing import Any
 import pytest
 
 from siege_nb import adapters
+from siege_nb.adapters.base import Host
 from siege_nb.declare import Reference, Secret, structure
 from siege_nb.errors import (
     AuthError,
@@ -22,9 +27,10 @@ from siege_nb.errors import (
     VaultError,
 )  # fmt: skip
 from siege_nb.models.connection import ConnectionProfile
+from siege_nb.query.run import StoppedError
 from siege_nb.settings import Settings
 from siege_nb.workspace import Workspace
-from tests.servers import Postgres
+from tests.servers import MariaDB, Postgres
 from tests.servers.ports import SilentServer, closed_port
 
 Add = Callable[..., ConnectionProfile]
@@ -82,6 +88,72 @@ def test_an_edited_profile_is_used_at_once(workspace: Workspace, add: Add, tmp_p
     workspace.store.connections.update(saved.connection_id, lambda p: p.model_copy(update={"connection_params": other}))
     with pytest.raises(Exception, match="does not exist"):
         workspace.query("wh", "FROM here", {})
+
+
+def test_a_note_in_the_profile_leaves_the_session_alone(workspace: Workspace, add: Add) -> None:
+    saved = add("wh", "duckdb", database=":memory:")
+    workspace.query("wh", "CREATE TEMP TABLE t AS SELECT 1 AS a; BEGIN", {})
+    workspace.store.connections.update(
+        saved.connection_id, lambda p: p.model_copy(update={"notes": "n", "name": "ware"})
+    )
+    result = workspace.query("ware", "FROM t", {})
+    assert (list(result), result.connection) == ([(1,)], "ware")
+    assert workspace.state(saved.connection_id) == "in transaction"
+    assert workspace.close() == [True]
+    assert workspace.state(saved.connection_id) == ""
+
+
+def test_a_transaction_lost_with_its_server_is_told_once(workspace: Workspace, add: Add, postgres: Postgres) -> None:
+    add("pg", "postgres", **postgres_params(postgres))
+    ((backend,),) = workspace.query("pg", "BEGIN; SELECT pg_backend_pid()", {})
+    postgres.sql(f"SELECT pg_terminate_backend({backend})")
+    with pytest.raises(ConnectError):
+        workspace.query("pg", "SELECT 1", {})
+    with pytest.raises(ConnectError, match="rolled back"):
+        workspace.query("pg", "COMMIT", {})
+    assert workspace.query("pg", "SELECT 1", {}) == [(1,)]
+
+
+@pytest.mark.parametrize("verb", ["lease", "test"])
+def test_a_stop_while_connecting_ends_it_there_too(
+    workspace: Workspace, add: Add, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    stopped = threading.Event()
+
+    def wait(self: object, host: Host, *_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+        if host.stop.wait(10):
+            stopped.set()
+
+    add("wh", "duckdb")
+    for name in ("open", "test"):
+        monkeypatch.setattr(adapters.load("duckdb"), name, wait)
+    with pytest.raises(StoppedError, match=r"while (connecting to|testing) wh\.$"):
+        getattr(workspace, verb)("wh")
+    assert stopped.wait(2)
+
+
+FAST = """
+import sys
+from siege_nb.workspace import Workspace
+workspace = Workspace()
+print(*workspace.query("my", "SELECT 1", {}))
+import mysql.connector
+assert "pyarrow" in sys.modules
+assert mysql.connector.HAVE_CEXT
+"""
+
+
+def test_mysql_keeps_its_c_extension_outside_ipython(mariadb: MariaDB) -> None:
+    pytest.importorskip("_mysql_connector")
+    with_its_own = Workspace(Settings.from_environment())  # FAST's process finds this one's key file
+    params = structure(adapters.load("mysql").params_type, {
+        "host": mariadb.host, "port": mariadb.port, "database": mariadb.database, "username": mariadb.username,
+        "password": mariadb.password,
+    })  # fmt: skip
+    with_its_own.save(ConnectionProfile(name="my", connection_type="mysql", connection_params=params))
+    ran = subprocess.run([sys.executable, "-c", FAST], capture_output=True, text=True, check=False)
+    assert (ran.stdout, ran.stderr) == ("(1,)\n", "")
 
 
 def test_a_name_is_taken_once(workspace: Workspace, add: Add) -> None:

@@ -9,6 +9,7 @@ from IPython.core.error import UsageError
 from siege_nb.errors import (
     AccessError,
     AuthError,
+    ConflictError,
     ConnectError,
     ConnectTimeoutError,
     InvalidError,
@@ -27,6 +28,7 @@ _KINDS: tuple[tuple[type[SiegeError], QueryKind], ...] = (
     (ConnectError, "connection"),
     (NotFoundError, "not_found"),
     (InvalidError, "usage"),
+    (ConflictError, "usage"),
     (AccessError, "permission"),
 )
 

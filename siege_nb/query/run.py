@@ -8,6 +8,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from siege_nb.errors import ConnectError, QueryError, QueryTimeoutError
@@ -22,6 +23,7 @@ T = TypeVar("T")
 GRACE = 5.0
 # A wait without end cannot be interrupted on Windows, so the waiter wakes a few times a second.
 _WAKE = 0.2
+_BETWEEN_CANCELS = 0.25
 
 
 class StoppedError(KeyboardInterrupt):
@@ -47,6 +49,10 @@ class _Task(Generic[T]):
         self.value: Any = None
         self.error: BaseException | None = None
 
+    @property
+    def succeeded(self) -> bool:
+        return self.done.is_set() and self.error is None
+
     def run(self) -> None:
         try:
             self.value = self.work()
@@ -68,32 +74,47 @@ class Worker:
         #: A call did not end when told to; nothing may be called here any more.
         self.lost = False
         self._tasks: queue.SimpleQueue[_Task[Any] | None] = queue.SimpleQueue()
+        self._running: _Task[Any] | None = None
         threading.Thread(target=self._work, name=f"siege-{name}", daemon=True).start()
 
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None:
+            self._running = task
             task.run()
-            del task  # or the last result lives as long as the worker waits
+            self._running = task = None  # or the last result lives as long as the worker waits
 
     def call(
-        self, work: Callable[[], T], *, cancel: Callable[[], None] | None = None, timeout: float | None = None
+        self,
+        work: Callable[[], T],
+        *,
+        cancel: Callable[[], None] | None = None,
+        timeout: float | None = None,
+        since: float | None = None,
+        doing: str = "",
     ) -> T:
-        """What `work` returns or raises. On an interrupt or past the timeout `cancel` is called until it ends."""
+        """What `work` returns or raises. On an interrupt or past the timeout `cancel` is called until it ends.
+
+        `since` is when the time began to run, by default now; `doing` says what it is, where it is no statement.
+        """
         if self.lost:
             raise ConnectError(f"The session of {self.name} was given up; it did not stop when told to.")
-        began = time.monotonic()
+        began = time.monotonic() if since is None else since
         task = _Task(work)
         self._tasks.put(task)
-        left = timeout
         try:
+            left = None if timeout is None else began + timeout - time.monotonic()
             while not task.done.wait(_WAKE if left is None else max(0.0, min(_WAKE, left))):
                 left = None if timeout is None else began + timeout - time.monotonic()
                 if left is not None and left <= 0:
-                    ended = self._stop(task, cancel)
-                    raise QueryTimeoutError(self._outcome(f"Timed out after {timeout:g} s", ended), kind="timeout")
+                    self._stop(task, cancel)
+                    if task.succeeded:
+                        break  # what it did is done: to call it timed out would have it done twice
+                    told = self._told(f"Timed out after {timeout:g} s", task, cancel, doing)
+                    raise QueryTimeoutError(told, kind="timeout")
         except KeyboardInterrupt:
-            ended = self._stop(task, cancel)
-            raise StoppedError(self._outcome(f"after {time.monotonic() - began:.1f} s", ended)) from None
+            self._stop(task, cancel)
+            told = self._told(f"after {time.monotonic() - began:.1f} s", task, cancel, doing)
+            raise StoppedError(told) from None
         if task.error is not None:
             try:
                 raise task.error
@@ -102,35 +123,48 @@ class Worker:
         value: T = task.value
         return value
 
+    def stop(self, cancel: Callable[[], None]) -> None:
+        """End what runs for another thread, which waits for it; past the grace the session is given up."""
+        task = self._running
+        if task is not None:
+            self._stop(task, cancel)
+
     def close(self) -> None:
         """Let the thread end once its last call has."""
         self._tasks.put(None)
 
-    def _stop(self, task: _Task[Any], cancel: Callable[[], None] | None) -> bool:
+    def _stop(self, task: _Task[Any], cancel: Callable[[], None] | None) -> None:
         """Cancel until the task has ended or the grace is over; a second Ctrl-C does not shorten it."""
-        # With nothing to cancel by there is nothing to wait for: the thread is left to end by itself.
-        until = time.monotonic() + (GRACE if cancel is not None else 0.0)
-        while cancel is not None and time.monotonic() < until:
+        if cancel is None:  # nothing to wait for: the thread is left to end by itself
+            self.lost = not task.done.is_set()
+            return
+        until = time.monotonic() + GRACE
+        # In a thread of its own: a KILL over the network may itself hang. And waited for: it would else hit the next
+        # statement.
+        stopping = _Task(lambda: self._cancel(task, cancel, until))
+        with suppress(KeyboardInterrupt):
+            threading.Thread(target=stopping.run, name=f"siege-stop-{self.name}", daemon=True).start()
+        while not stopping.done.is_set() and (left := until - time.monotonic()) > 0:
+            with suppress(KeyboardInterrupt):
+                stopping.done.wait(min(_WAKE, left))
+        self.lost = not (stopping.done.is_set() and task.done.is_set())
+
+    def _cancel(self, task: _Task[Any], cancel: Callable[[], None], until: float) -> None:
+        # Again and again: the first one may come before the statement has reached the engine. Never two at once.
+        while not task.done.is_set() and (left := until - time.monotonic()) > 0:
             try:
-                # In a thread of its own: a KILL over the network may itself hang. And again and again: the first
-                # one may come before the statement has reached the engine.
-                threading.Thread(target=self._cancel, args=(cancel,), daemon=True).start()
-                if task.done.wait(0.25):
-                    return True
-            except KeyboardInterrupt:
-                continue
-        self.lost = not task.done.is_set()
-        return not self.lost
+                cancel()
+            except Exception as error:  # whether it helped shows in whether the statement ends
+                logger.warning("Cancelling on %s failed: %s", self.name, type(error).__name__)
+            task.done.wait(min(_BETWEEN_CANCELS, left))
 
-    def _cancel(self, cancel: Callable[[], None]) -> None:
-        try:
-            cancel()
-        except Exception as error:  # whether it helped shows in whether the statement ends
-            logger.warning("Cancelling on %s failed: %s", self.name, type(error).__name__)
-
-    def _outcome(self, what: str, ended: bool) -> str:
-        if ended:
-            return f"{what}; the statement no longer runs."
+    def _told(self, what: str, task: _Task[Any], cancel: Callable[[], None] | None, doing: str) -> str:
+        if doing:
+            return f"{what} while {doing}."
+        if not self.lost:
+            return f"{what}; the statement {'had already finished' if task.succeeded else 'no longer runs'}."
+        if cancel is None:
+            return f"{what}; {self.name} cannot be stopped, so its session was given up."
         return f"{what}, but {self.name} did not stop within {GRACE:g} s; its session was given up."
 
 

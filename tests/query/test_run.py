@@ -103,6 +103,94 @@ def test_a_cancel_that_comes_too_early_is_tried_again(worker: Worker) -> None:
     assert engine.asked == 3
 
 
+def test_a_late_cancel_does_not_hit_the_next_call(worker: Worker) -> None:
+    engine, running, hit = Engine(), threading.Event(), []
+
+    def cancel() -> None:  # as a KILL that travels to a distant server
+        engine.told.set()
+        time.sleep(0.6)
+        hit.append(running.is_set())
+
+    with pytest.raises(QueryTimeoutError):
+        worker.call(engine.work, cancel=cancel, timeout=0.05)
+    worker.call(running.set)
+    time.sleep(0.7)
+    assert hit == [False], "one cancel, and back before the next call came in"
+
+
+def test_a_cancel_that_hangs_costs_the_session(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "GRACE", 0.3)
+    engine, never = Engine(), threading.Event()
+
+    def cancel() -> None:
+        engine.told.set()
+        never.wait(30)
+
+    with pytest.raises(QueryTimeoutError, match="given up"):
+        worker.call(engine.work, cancel=cancel, timeout=0.05)
+    assert worker.lost
+    never.set()
+
+
+def test_what_came_to_its_end_in_spite_of_a_timeout_is_returned(worker: Worker) -> None:
+    def work() -> int:
+        time.sleep(0.3)
+        return 42
+
+    assert worker.call(work, cancel=lambda: None, timeout=0.1) == 42
+
+
+def test_what_came_to_its_end_in_spite_of_an_interrupt_is_told(worker: Worker) -> None:
+    def work() -> int:
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(0.3)
+        return 42
+
+    with pytest.raises(StoppedError, match="had already finished"):
+        worker.call(work, cancel=lambda: None)
+    assert worker.call(lambda: 1) == 1
+
+
+def test_what_cannot_be_cancelled_is_left_at_once_and_says_what_it_was(worker: Worker) -> None:
+    never = threading.Event()
+
+    def work() -> None:
+        signal.raise_signal(signal.SIGINT)
+        never.wait(30)
+
+    with pytest.raises(StoppedError, match=r"^after \d\.\d s while connecting to test\.$"):
+        worker.call(work, doing="connecting to test")
+    never.set()
+
+
+def test_a_session_that_cannot_cancel_is_given_up_at_once(worker: Worker) -> None:
+    never = threading.Event()
+    with pytest.raises(QueryTimeoutError, match="test cannot be stopped, so its session was given up"):
+        worker.call(lambda: never.wait(30), timeout=0.05)
+    assert worker.lost
+    never.set()
+
+
+def test_what_runs_is_stopped_from_another_thread(worker: Worker) -> None:
+    engine, told = Engine(), []
+
+    def wait() -> None:
+        try:
+            worker.call(engine.work)
+        except RuntimeError as error:
+            told.append(str(error))
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    engine.started.wait()
+    worker.stop(engine.cancel)
+    waiting.join()
+    assert told == ["cancelled by the driver"]
+    assert not worker.lost
+    worker.stop(engine.cancel)
+    assert engine.asked == 1, "nothing ran any more"
+
+
 def test_a_result_is_not_kept_alive_by_the_worker(worker: Worker) -> None:
     class Big:
         pass
