@@ -80,9 +80,22 @@ def _spelled(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, bytes):
         return "0x" + value[:64].hex() + ("…" if len(value) > 64 else "")
+    if type(value).__name__ == "MonthDayNano":  # Arrow's interval, which need not be installed
+        return _interval(*value)
     if isinstance(value, dict | list):
         return json.dumps(value, default=str, ensure_ascii=False)
     return str(value)
+
+
+def _interval(months: int, days: int, nanoseconds: int) -> str:
+    years = int(months / 12)  # towards zero: minus one month is no year less and eleven more
+    months -= 12 * years
+    parts = [count(number, noun) for number, noun in ((years, "year"), (months, "month"), (days, "day")) if number]
+    if nanoseconds or not parts:
+        seconds, rest = divmod(abs(nanoseconds), 10**9)
+        sign, fraction = "-" if nanoseconds < 0 else "", f".{rest:09}".rstrip("0").rstrip(".")
+        parts.append(f"{sign}{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{fraction}")
+    return " ".join(parts)
 
 
 def table_text(columns: Sequence[str], rows: Sequence[Sequence[Any]], summary: str, *, total: int) -> str:
@@ -156,15 +169,18 @@ def safe_colors(colors: Sequence[str]) -> list[str]:
     return [color for color in colors if re.fullmatch(r"#(?:[0-9A-Fa-f]{3}){1,2}", color)]
 
 
-def chart(kind: str, x: str, y: str, points: Sequence[Mapping[str, Any]], colors: Sequence[str]) -> dict[str, Any]:
+def chart(
+    kind: str, x: str, y: str, points: Sequence[Mapping[str, Any]], colors: Sequence[str], *, title: str = ""
+) -> dict[str, Any]:
     """A small chart as a Vega-Lite v5 bundle: JupyterLab draws it itself, with no network."""
-    numbers = all(isinstance(point[x], int | float) for point in points)
-    dates = all(isinstance(point[x], str) and re.match(r"\d{4}-\d\d-\d\d", point[x]) for point in points)
-    scale = "temporal" if points and dates else "quantitative" if numbers and kind != "bar" else "nominal"
+    known = [point[x] for point in points if point[x] is not None]
+    numbers = all(isinstance(value, int | float) for value in known)
+    dates = all(isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\d", value) for value in known)
+    scale = "temporal" if known and dates else "quantitative" if numbers and kind != "bar" else "nominal"
     brand = safe_colors(colors) or ["#1976d2"]
     # Field names go through transform-free `field` paths, in which dots and brackets must be escaped.
     field = {name: re.sub(r"([.\[\]\\])", r"\\\1", name) for name in (x, y)}
-    spec = {
+    spec: dict[str, Any] = {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
         "width": 360,
         "height": 200,
@@ -179,4 +195,6 @@ def chart(kind: str, x: str, y: str, points: Sequence[Mapping[str, Any]], colors
         "config": {"axis": {"labelColor": "#777777", "titleColor": "#777777", "gridColor": "#77777733",
                             "domainColor": "#777777", "tickColor": "#777777"}, "view": {"stroke": None}},
     }  # fmt: skip
+    if title:
+        spec["title"] = {"text": title, "color": "#777777", "fontSize": 11, "fontWeight": "normal"}
     return {"application/vnd.vegalite.v5+json": spec}

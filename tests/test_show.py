@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+
 from siege_nb import show
 
 NASTY = "<script>alert(1)</script>\" onload='x' & \x1b[31m\u202e"
@@ -34,6 +36,16 @@ def test_null_is_not_the_word_null() -> None:
     assert html.count("font-style:italic") == 1
 
 
+def test_an_interval_is_spelled_out() -> None:
+    for given, text in (
+        ((0, 3, 0), "3 days"),
+        ((14, 1, 14_706_500_000_000), "1 year 2 months 1 day 04:05:06.5"),
+        ((-1, 0, -1_000), "-1 months -00:00:00.000001"),
+        ((0, 0, 0), "00:00:00"),
+    ):
+        assert show.plain(pa.scalar(given, pa.month_day_nano_interval()).as_py()) == text
+
+
 def test_a_table_says_when_it_is_cut() -> None:
     assert "first 1 of 1,234 rows" in show.table_text(["a"], [(1,)], "1,234 rows", total=1234)
     assert "first" not in show.table_text(["a"], [(1,)], "1 row", total=1)
@@ -52,3 +64,9 @@ def test_a_chart_is_drawn_in_the_brand_and_needs_no_network() -> None:
     assert spec["mark"]["color"] == "#0066CC"
     assert spec["encoding"]["y"]["field"] == "re\\.venue"
     assert "url" not in spec["data"]
+
+
+def test_a_gap_among_numbers_leaves_them_numbers() -> None:
+    points: list[dict[str, int | None]] = [{"x": 1, "y": 1}, {"x": None, "y": 2}]
+    spec = show.chart("line", "x", "y", points, [])["application/vnd.vegalite.v5+json"]
+    assert spec["encoding"]["x"]["type"] == "quantitative"

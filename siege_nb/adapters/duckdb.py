@@ -5,41 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import AfterValidator
-
-from siege_nb.adapters.base import Adapter, Host, Params
+from siege_nb.adapters.base import Adapter, Host
 from siege_nb.adapters.failures import Rule, Said, translate
-from siege_nb.declare import ui
+from siege_nb.adapters.files import MEMORY, FileParams
 from siege_nb.errors import ConnectError, QueryError, SiegeError
 from siege_nb.query import binds, statements
 from siege_nb.query.columns import distinct
 from siege_nb.query.session import Answer, Column, Schema, Session, Table
-from siege_nb.query.statements import begins_transaction, first_word
+from siege_nb.query.statements import begins_transaction
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-MEMORY = ":memory:"
 
-
-def _settled(path: str) -> str:
-    """A path that means the same wherever the notebook is started from."""
-    return path if path == MEMORY else str(Path(path).expanduser().absolute())
-
-
-class DuckDBParams(Params):
+class DuckDBParams(FileParams):
     """A DuckDB database, in this process."""
-
-    database: Annotated[str, AfterValidator(_settled)] = ui(
-        MEMORY, title="Database", placeholder="warehouse.duckdb", endpoint=True
-    )
-    """A file, or :memory: for one that lives as long as the session."""
-    create: bool = ui(False, title="Create the file if there is none")
-    """Without it a misspelt path is an error instead of an empty database."""
-    read_only: bool = ui(False, title="Read only")
 
 
 class DuckDBAdapter(Adapter[DuckDBParams]):
@@ -52,6 +35,7 @@ class DuckDBAdapter(Adapter[DuckDBParams]):
         Rule(re.compile("Could not set lock|Conflicting lock"), "busy", ("database",)),
         Rule(re.compile("not a valid DuckDB database file|Cannot open (file|database)"), "database", ("database",)),
         Rule(re.compile("Connection already closed|Connection Error"), "lost"),
+        Rule(re.compile("Failed to commit: .*constraint"), "constraint"),
         Rule("ParserException", "syntax"),
         Rule("CatalogException", "not_found"),
         Rule("BinderException", "usage"),
@@ -60,6 +44,7 @@ class DuckDBAdapter(Adapter[DuckDBParams]):
         Rule("InterruptException", "cancelled"),
         Rule("InvalidInputException", "usage"),
         Rule("ConversionException", "usage"),
+        Rule("RuntimeError", "usage", text="DuckDB cannot take one of the bound values."),  # before 2.0
     )
 
     def open(self, host: Host) -> Session:
@@ -67,8 +52,7 @@ class DuckDBAdapter(Adapter[DuckDBParams]):
         import duckdb
 
         where = self.params.database
-        made = self.params.create and not self.params.read_only
-        if where != MEMORY and not made and not Path(where).exists():
+        if where != MEMORY and not self.params.create and not Path(where).exists():
             raise ConnectError(
                 f"There is no DuckDB file at {where}.",
                 problem="database",
@@ -98,26 +82,26 @@ class DuckDBSession:
         self.in_transaction = False
         # The frame that calls DuckDB here is ours: its variables are no tables of the user's.
         connection.execute("SET python_enable_replacements = false")
+        # In a notebook DuckDB draws a bar of its own, thousands of messages long; we only ask how far it is.
+        connection.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
 
     def split(self, sql: str) -> list[str]:
         import duckdb
 
-        # DuckDB's parser knows $name but not :name. The stand-in is as long, so its cuts are ours.
-        spelled = sql
-        for bind in reversed(binds.parse(sql)):
-            spelled = f"{spelled[: bind.start]}${spelled[bind.start + 1 :]}"
+        spelled = _dollared(sql)
         try:
             found = self._connection.extract_statements(spelled)
-        except duckdb.Error as error:
-            problem = self._translate(error)
-        else:
             texts = _cut(sql, spelled, [statement.query for statement in found])
             if texts is None:
                 # Before 2.0 DuckDB rewrites a PIVOT into statements whose text is nobody's.
                 texts = statements.split(sql)
-                self._kinds = {text: first_word(text).upper() for text in texts}
-            else:
-                self._kinds = {text: each.type.name for text, each in zip(texts, found, strict=True)}
+                found = [self._connection.extract_statements(_dollared(text))[-1] for text in texts]
+        except duckdb.Error as error:
+            problem = self._translate(error, sql)
+        except TypeError:  # so says DuckDB of a text that is no Unicode
+            problem = QueryError("The statement holds half a character (a lone surrogate).", kind="usage")
+        else:
+            self._kinds = {text: each.type.name for text, each in zip(texts, found, strict=True)}
             return texts
         if isinstance(problem, QueryError):
             problem.place(sql, 0, 1, 1)
@@ -127,30 +111,33 @@ class DuckDBSession:
         import duckdb
 
         text, given = binds.render(statement, values, "dollar")
-        kind = self._kinds.get(statement, "")
+        kind = self._kinds.get(statement, "SELECT")
+        returns = kind in _RETURNING and any(statements.outside(statement, r"(?i:\bRETURNING\b)"))
         try:
-            if kind in _CHANGING and "returning" not in statement.casefold():
+            if kind in _CHANGING and not returns:
                 # Before 2.0 only execute() tells how many rows were changed.
                 changed = self._connection.execute(text, given or None).fetchone()
                 return Answer(rowcount=changed[0] if changed and kind != "CREATE" else None)
             relation = self._connection.sql(text, params=given or None)
-            table = None if relation is None else relation.to_arrow_table()
-        except duckdb.Error as error:
-            problem = self._translate(error)
+            table = None if relation is None else _exported(relation)
+        except (duckdb.Error, RuntimeError) as error:
+            problem = self._translate(error, statement)
         else:
-            if kind in ("TRANSACTION", "BEGIN", "START", "COMMIT", "ROLLBACK"):
-                self.in_transaction = begins_transaction(statement)
-            if table is None or table.column_names == ["Success"]:
+            if relation is None or table is None or not (returns or kind in _GIVING or _is_something(table)):
                 return Answer()
-            return Answer(_plain(table, relation.types))
+            return Answer(_plain(table, relation.types, statement))
+        finally:
+            # A COMMIT that fails has ended its transaction as well.
+            if kind == "TRANSACTION":
+                self.in_transaction = begins_transaction(statement)
         raise problem
 
-    def _translate(self, error: Exception) -> SiegeError:
+    def _translate(self, error: Exception, sql: str = "") -> SiegeError:
         """DuckDB draws the spot into its text; ours is drawn under the statement by who knows the whole cell."""
         head, _, drawn = str(error).partition("\n\nLINE ")
         message, _, advice = head.partition("\n")
         message = message.partition(" Error: ")[2] or message
-        said = Said(message, advice.replace("\n", " "))
+        said = Said(_coloned(message, sql), advice.replace("\n", " "))
         adapter = self._adapter
         about = {"database": adapter.params.database}
         ours = translate(error, adapter.title, adapter.rules, statement=True, about=about, said=said)
@@ -219,6 +206,22 @@ class DuckDBSession:
 
 # CREATE … AS counts its rows too, but what a user made is a table.
 _CHANGING = {"INSERT", "UPDATE", "DELETE", "COPY", "CREATE", "MERGE_INTO", "MERGE"}
+_RETURNING = _CHANGING - {"COPY", "CREATE"}
+# Always rows; MULTI is a PIVOT. Whether a PRAGMA, CALL or EXECUTE gives any is known by its answer only.
+_GIVING = {"SELECT", "EXPLAIN", "MULTI"}
+
+
+def _dollared(sql: str) -> str:
+    """The text as DuckDB's parser knows it, which has $name but not :name; as long, so that its cuts are ours."""
+    for bind in reversed(binds.parse(sql)):
+        sql = f"{sql[: bind.start]}${sql[bind.start + 1 :]}"
+    return sql
+
+
+def _coloned(text: str, sql: str) -> str:
+    """What DuckDB says of a statement, with the :name that its user wrote."""
+    names = "|".join(binds.names(sql))
+    return re.sub(rf'\$(?=(?:{names})(?:_+\d+)?\b)|(?<=near ")\$(?=")', ":", text) if names else text
 
 
 def _cut(sql: str, spelled: str, queries: Sequence[str]) -> list[str] | None:
@@ -233,12 +236,40 @@ def _cut(sql: str, spelled: str, queries: Sequence[str]) -> list[str] | None:
     return texts
 
 
-def _plain(table: pa.Table, types: Sequence[object]) -> pa.Table:
-    """The table with every column named once, and whole numbers as such."""
+# Arrow has none of these: DuckDB hands it -1, another hour, its own bytes. In STRUCT(BIT DATE) BIT is a name.
+_UNLIKE = r"\b(?:UHUGEINT|TIME WITH TIME ZONE|BIT|BIGNUM|VARINT|VARIANT)(?=[\[\](),]|\Z)"
+
+
+def _exported(relation: duckdb.DuckDBPyRelation) -> pa.Table:
+    """The rows as Arrow. What Arrow would carry wrongly is text rather than wrong, cast before it leaves DuckDB."""
+    import duckdb
+
+    unlike = [any(statements.outside(str(native), _UNLIKE)) for native in relation.types]
+    columns = ", ".join(f"#{n}::VARCHAR" if cast else f"#{n}" for n, cast in enumerate(unlike, start=1))
+    try:
+        table: pa.Table = (relation.project(columns) if any(unlike) else relation).to_arrow_table()
+    except duckdb.Error as error:
+        if not any(unlike):
+            raise
+        failed = type(error)(str(error).partition("\n\nLINE ")[0])  # it is our text that is drawn, not the user's
+    else:
+        return table.rename_columns(relation.columns)
+    raise failed
+
+
+def _is_something(table: pa.Table) -> bool:
+    """DuckDB spells "nothing to show" as no row of Success."""
+    return table.num_rows > 0 or table.column_names != ["Success"]
+
+
+def _plain(table: pa.Table, types: Sequence[object], statement: str) -> pa.Table:
+    """The table with every column named once, as the user wrote it, and whole numbers as such."""
     for n, native in enumerate(types):
         if str(native) == "HUGEINT":
             table = table.set_column(n, table.column_names[n], _whole(table.column(n)))
-    return table.rename_columns(distinct(table.column_names))
+        elif str(native).startswith(("DATE", "TIMESTAMP")):
+            table = table.set_column(n, table.column_names[n], _finite(table.column(n)))
+    return table.rename_columns(distinct([_coloned(name, statement) for name in table.column_names]))
 
 
 def _whole(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
@@ -249,3 +280,20 @@ def _whole(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
         return column.cast(pa.int64())
     except pa.ArrowInvalid:
         return column
+
+
+def _finite(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    """A column of dates; as text if an infinity is among them, which Arrow would take for the last day it can count."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    pc: Any = compute  # its stubs have no arrays of any type
+    if not (pa.types.is_date(column.type) or pa.types.is_timestamp(column.type)):
+        return column  # DATE[]
+    ticks: Any = column.cast(pa.int32() if pa.types.is_date32(column.type) else pa.int64())
+    last = 2 ** (ticks.type.bit_width - 1) - 1
+    if last not in (pc.max(ticks).as_py(), -(pc.min(ticks).as_py() or 0)):
+        return column
+    text = pc.if_else(pc.equal(ticks, last), "infinity", column.cast(pa.string()))
+    spelled: pa.ChunkedArray[Any] = pc.if_else(pc.equal(ticks, -last), "-infinity", text)
+    return spelled

@@ -6,15 +6,12 @@ import re
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from pydantic import model_validator
-
-from siege_nb.adapters.base import Params
 from siege_nb.adapters.failures import Rule
+from siege_nb.adapters.files import MEMORY, FileParams
 from siege_nb.adapters.sql import Place, SQLAdapter, SQLSession
-from siege_nb.declare import ui
 from siege_nb.errors import ConnectError
 from siege_nb.query.columns import as_text
 from siege_nb.query.session import Column, Schema, Session, Table
@@ -25,23 +22,9 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-MEMORY = ":memory:"
 
-
-class SQLiteParams(Params):
+class SQLiteParams(FileParams):
     """A SQLite database, in this process."""
-
-    database: str = ui(MEMORY, title="Database", placeholder="/data/app.sqlite", endpoint=True, min_length=1)
-    """A file, or :memory: for one that lives as long as the session."""
-    create: bool = ui(False, title="Create the file if there is none")
-    """Without it a misspelt path is an error instead of an empty database."""
-    read_only: bool = ui(False, title="Read only")
-
-    @model_validator(mode="after")
-    def _agree(self) -> Self:
-        if self.create and self.read_only:
-            raise ValueError("a database that is only read cannot be created; leave out `create` or `read_only`")
-        return self
 
 
 class SQLiteSession(SQLSession):
@@ -134,7 +117,7 @@ class SQLiteAdapter(SQLAdapter[SQLiteParams]):
 
         where, mode = self.params.database, "memory"
         if where != MEMORY:
-            path = Path(where).expanduser().absolute()
+            path = Path(where)
             if not self.params.create and not path.exists():
                 raise ConnectError(
                     f"There is no SQLite file at {where}.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 Named = dict[str, Any]
 #: Rows shown; all of them are held.
 DISPLAY_LIMIT = 10
+#: Points drawn: more are slower to draw than they say anything, and would all be saved in the notebook.
+CHART_LIMIT = 5_000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -64,7 +67,12 @@ class Result:
     def DataFrame(self) -> pd.DataFrame:  # noqa: N802 - the name jupysql's users know
         """The rows as a pandas frame. Decimals stay decimals; whole numbers with NULLs stay whole."""
         table = self._table
-        return table.to_pandas(types_mapper=_nullable_integers(table))
+        try:
+            return table.to_pandas(types_mapper=_nullable_integers(table))
+        except _UNCOUNTABLE:
+            for n, column in enumerate(table.columns):
+                table = table.set_column(n, table.column_names[n], _countable(column))
+            return table.to_pandas(types_mapper=_nullable_integers(table))
 
     def PolarsDataFrame(self) -> Any:  # noqa: N802 - the name jupysql's users know
         """The rows as a polars frame."""
@@ -78,12 +86,12 @@ class Result:
 
     def dict(self) -> dict[str, tuple[Any, ...]]:
         """Columns by name."""
-        return {name: tuple(self._table.column(name).to_pylist()) for name in self.keys}
+        return {name: tuple(_values(self._table.column(name))) for name in self.keys}
 
     def dicts(self) -> list[Named]:
         """Rows by column name."""
-        rows: list[Named] = self._table.to_pylist()
-        return rows
+        columns = map(_values, self._table.columns)
+        return [dict(zip(self.keys, row, strict=True)) for row in zip(*columns, strict=True)]
 
     def csv(self, path: str | None = None) -> str | None:
         """The rows as CSV text, or written to a file."""
@@ -105,6 +113,10 @@ class Result:
         for name in chart[1:]:
             if name not in self.keys:
                 raise NotFoundError(f"There is no column {name!r} to chart; there are: {', '.join(self.keys)}.")
+        height = self._table.schema.field(chart[2])
+        if not _is_number(height.type) and height.type != "null":
+            hint = "Cast it in the SQL, or choose another column."
+            raise InvalidError(f"A chart is drawn of numbers, and {height.name!r} is {height.type}.", hint=hint)
         return replace(self, chart=(chart, tuple(colors)))
 
     def __len__(self) -> int:
@@ -116,7 +128,7 @@ class Result:
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         if self.answer.table is None:
             return iter(())
-        return zip(*(column.to_pylist() for column in self._table.columns), strict=True)
+        return zip(*map(_values, self._table.columns), strict=True)
 
     def __getitem__(self, key: int | slice | str) -> Any:
         """A row by its number, rows by a slice, or the row whose first column has this value."""
@@ -160,20 +172,24 @@ class Result:
 
     @cached_property
     def _head(self) -> Sequence[tuple[Any, ...]]:
-        columns = self._table.slice(0, DISPLAY_LIMIT).columns
-        return list(zip(*(column.to_pylist() for column in columns), strict=True))
+        return list(zip(*map(_values, self._table.slice(0, DISPLAY_LIMIT).columns), strict=True))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Named:
         if self.answer.table is None:
             return {"text/plain": self._summary(), "text/html": show.note_html(self._summary())}
         if self.chart is not None:
-            (kind, x, y), colors = self.chart
-            spots = zip(*(self._table.column(name).to_pylist() for name in (x, y)), strict=True)
-            points = [{x: _plain(a), y: _plain(b)} for a, b in spots]
-            return show.chart(kind, x, y, points, colors) | {"text/plain": repr(self)}
+            return self._drawn(*self.chart)
         numeric = [_is_number(field.type) for field in self._table.schema]
         html = show.table_html(self.keys, self._head, self._summary(), numeric=numeric, total=len(self))
         return {"text/plain": repr(self), "text/html": html}
+
+    def _drawn(self, chart: tuple[str, str, str], colors: Sequence[str]) -> Named:
+        kind, x, y = chart
+        few = self._table.slice(0, CHART_LIMIT)
+        spots = zip(_values(few.column(x)), _values(few.column(y)), strict=True)
+        cut = f"The chart shows the first {len(few):,} of {len(self):,} rows." if len(few) < len(self) else ""
+        drawn = show.chart(kind, x, y, [{x: _plain(a), y: _plain(b)} for a, b in spots], colors, title=cut)
+        return drawn | {"text/plain": "\n".join(part for part in (repr(self), cut) if part)}
 
 
 def _nullable_integers(table: pa.Table) -> Callable[[pa.DataType], Any] | None:
@@ -190,6 +206,42 @@ def _nullable_integers(table: pa.Table) -> Callable[[pa.DataType], Any] | None:
     return lambda kind: pd.api.types.pandas_dtype(name[kind]) if kind in holed else None
 
 
+# What Python says of a date outside of the years 1 to 9999, and of nanoseconds where there is no pandas.
+_UNCOUNTABLE = (OverflowError, ValueError)
+
+
+def _values(column: pa.ChunkedArray[Any]) -> list[Any]:
+    """A column as Python's own values; as text, whole, if one of its dates is outside of the years Python counts."""
+    try:
+        return column.to_pylist()
+    except _UNCOUNTABLE:
+        return column.cast(_spelled(column.type)).to_pylist()
+
+
+def _countable(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    """A column that pandas can take: itself, or its text."""
+    try:
+        column.to_pandas()
+    except _UNCOUNTABLE:
+        return column.cast(_spelled(column.type))
+    return column
+
+
+def _spelled(kind: Any) -> Any:
+    """A type with text in place of its dates and times."""
+    import pyarrow as pa
+
+    if pa.types.is_temporal(kind) and not pa.types.is_interval(kind):
+        return pa.string()
+    if pa.types.is_map(kind):
+        return pa.map_(_spelled(kind.key_type), _spelled(kind.item_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_spelled(field.type)) for field in kind])
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(_spelled(kind.value_type), kind.list_size)
+    return pa.list_(_spelled(kind.value_type)) if pa.types.is_list(kind) else kind
+
+
 def _is_number(kind: pa.DataType) -> bool:
     import pyarrow as pa
 
@@ -197,12 +249,13 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it, for a chart: dates as ISO text, decimals as numbers (a pixel is coarser than a float)."""
-    if value is None or isinstance(value, bool | int | float | str):
+    """A value as JSON has it, for a chart: dates as ISO text, decimals as floats (a pixel is coarser), no NaN."""
+    if value is None or isinstance(value, bool | int | str):
         return value
     if hasattr(value, "isoformat"):
         return value.isoformat()
     try:
-        return float(value)
+        number = float(value)
     except (TypeError, ValueError):
         return str(value)
+    return number if math.isfinite(number) else None

@@ -7,14 +7,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 
 from siege_nb.adapters.duckdb import DuckDBAdapter, DuckDBParams, DuckDBSession
 from siege_nb.declare import structure
-from siege_nb.errors import ConnectError, IntegrityError, QueryError
+from siege_nb.errors import ConnectError, IntegrityError, InvalidError, QueryError
 from siege_nb.query.run import ask
 from siege_nb.testing import BareHost
+from tests.kernel.kernel import Kernel
 
 
 @pytest.fixture
@@ -90,6 +92,144 @@ def test_the_same_statement_twice_runs_twice(session: DuckDBSession) -> None:
     assert table(session, "SELECT count(*) AS n FROM t").to_pylist() == [{"n": 2}]
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        'SELECT true AS "Success"',
+        'SELECT true AS "Success" WHERE false',
+        'CREATE TABLE t (a BOOLEAN); INSERT INTO t VALUES (true) RETURNING a AS "Success"',
+        'PREPARE p AS SELECT true AS "Success"; EXECUTE p',
+    ],
+)
+def test_a_column_named_success_is_a_column(session: DuckDBSession, sql: str) -> None:
+    assert table(session, sql).column_names == ["Success"]
+
+
+@pytest.mark.parametrize("sql", ["CHECKPOINT", "SET threads = 2", "PRAGMA enable_profiling = 'no_output'", "BEGIN"])
+def test_what_gives_nothing_gives_no_table(session: DuckDBSession, sql: str) -> None:
+    answers, _, _ = ask(session, sql, {})
+    assert (answers[0].table, answers[0].rowcount) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE t SET returning_customer = 5",
+        "INSERT INTO t VALUES (1) -- returning",
+        "DELETE FROM t WHERE 'returning' <> ''",
+    ],
+)
+def test_returning_is_a_keyword_not_a_word(session: DuckDBSession, sql: str) -> None:
+    ask(session, "CREATE TABLE t (returning_customer INT); INSERT INTO t VALUES (0)", {})
+    answers, _, _ = ask(session, sql, {})
+    assert (answers[0].table, answers[0].rowcount) == (None, 1)
+
+
+def test_what_arrow_carries_wrongly_is_text(session: DuckDBSession) -> None:
+    found = table(
+        session,
+        "SELECT (2::UHUGEINT ^ 100)::UHUGEINT AS u, [340282366920938463463374607431768211455::UHUGEINT] AS us,"
+        " '12:00:00+02:00'::TIMETZ AS t, '101'::BIT AS b, {'a': '101'::BIT} AS s, 5::BIGNUM AS n, 1 AS n,"
+        " 7::HUGEINT AS h",
+    )
+    assert found.column_names == ["u", "us", "t", "b", "s", "n", "n_1", "h"]
+    assert [value.as_py() for (value,) in found.columns] == [
+        str(2**100),
+        "[340282366920938463463374607431768211455]",
+        "12:00:00+02",
+        "101",
+        "{'a': 101}",
+        "5",
+        1,
+        7,
+    ]
+    named = table(session, "SELECT {'BIT': DATE '2026-01-02', 'VARIANT': 1} AS s, 'BIT'::ENUM('BIT') AS e")
+    assert pa.types.is_struct(named.schema.field("s").type)
+    assert pa.types.is_dictionary(named.schema.field("e").type)
+    assert table(session, "SELECT [{'a': 5}]::VARIANT AS v").to_pylist() == [{"v": "[{'a': 5}]"}]
+
+
+def test_no_spot_is_shown_in_a_text_of_ours(session: DuckDBSession) -> None:
+    error = failure(session, "SELECT '101'::BIT AS b, a::INT AS a FROM (VALUES ('1'), ('x')) t(a)")
+    assert (error.kind, error.line, error.excerpt) == ("usage", None, "")
+    assert "'x'" in error.message
+
+
+def test_an_infinity_is_no_day_in_the_year_294247(session: DuckDBSession) -> None:
+    days = "(VALUES ('infinity'::{0}), ('-infinity'), ('2026-01-02'), (NULL)) t(a)"
+    for kind in ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_NS", "TIMESTAMPTZ"):
+        found = table(session, f"FROM {days.format(kind)}").column("a").to_pylist()
+        assert found[:2] == ["infinity", "-infinity"]
+        assert str(found[2]).startswith("2026-01-02")
+        assert found[3] is None
+    assert table(session, "SELECT ['infinity'::DATE] AS a, NULL::DATE AS b").num_rows == 1
+    assert table(session, "SELECT DATE '12000-01-01' AS a").schema.field("a").type == pa.date32()
+
+
+def test_a_commit_that_fails_has_ended_the_transaction(session: DuckDBSession) -> None:
+    ask(session, "CREATE TABLE p (a INT PRIMARY KEY); BEGIN; INSERT INTO p VALUES (7)", {})
+    session._connection.cursor().execute("INSERT INTO p VALUES (7)")
+    assert session.in_transaction
+    assert isinstance(failure(session, "COMMIT"), IntegrityError)
+    assert not session.in_transaction
+    ask(session, "BEGIN", {})
+    assert session.in_transaction
+    failure(session, "BEGIN")
+    assert session.in_transaction
+    ask(session, "ROLLBACK", {})
+    assert failure(session, "ROLLBACK").kind
+    assert not session.in_transaction
+
+
+def test_progress_is_asked_for_and_not_drawn(tmp_path: Path) -> None:
+    kernel = Kernel(tmp_path)
+    try:
+        for line in (
+            "from siege_nb.adapters.duckdb import DuckDBAdapter, DuckDBParams",
+            "from siege_nb.testing import BareHost",
+            "session, seen = DuckDBAdapter(DuckDBParams()).open(BareHost()), []",
+            "import threading, time",
+            "session.execute('SET progress_bar_time = 100', {}); None",
+        ):
+            assert kernel.run(line).status == "ok"
+        sent = kernel.start(
+            "def look():\n"
+            "    while len(seen) < 20:\n"
+            "        time.sleep(0.1); seen.append(session.progress())\n"
+            "    session.cancel()\n"
+            "threading.Thread(target=look).start()\n"
+            "sql = 'SELECT count(*) FROM range(100000) t(a), range(90000) u(b) WHERE a * b % 7 = 3'\n"
+            "try: session.execute(sql, {})\n"
+            "except Exception: pass"
+        )
+        kinds: set[str] = set()
+        while "idle" not in kinds:
+            message = kernel._client.get_iopub_msg(timeout=30)
+            if message["parent_header"].get("msg_id") == sent:
+                kinds.add(message["content"].get("execution_state") or message["msg_type"])
+        assert kinds == {"busy", "execute_input", "idle"}
+        if not duckdb.__version__.startswith("1."):  # before 2.0 DuckDB knows it only now and then
+            assert kernel.run("assert any(share is not None for share in seen), seen").status == "ok"
+    finally:
+        kernel.close()
+
+
+def test_half_a_character_is_told(session: DuckDBSession) -> None:
+    error = failure(session, "SELECT '\ud800'")
+    assert (error.kind, error.hint) == ("usage", "")
+    with pytest.raises(QueryError) as caught:
+        ask(session, "SELECT :x", {"x": "\ud800"})
+    assert caught.value.kind == "usage"
+
+
+def test_a_name_stays_as_it_was_written(session: DuckDBSession) -> None:
+    assert table(session, 'SELECT :x, upper(:s), 1 AS "$y"', x=1, s="a").column_names == [":x", "upper(:s)", "$y"]
+    with pytest.raises(QueryError) as caught:
+        ask(session, "SELECT [1 :i]", {"i": 1})
+    assert (caught.value.kind, caught.value.column) == ("syntax", 11)
+    assert "$" not in str(caught.value)
+
+
 def test_an_error_points_at_its_line_in_the_cell(session: DuckDBSession) -> None:
     error = failure(session, "SELECT 1;\nSELECT a,\n  b fro t")
     assert (error.kind, error.line, error.statement) == ("syntax", 3, (1, 1))
@@ -127,3 +267,10 @@ def test_a_relative_path_means_the_same_everywhere(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     assert structure(DuckDBParams, {"database": "x.duckdb"}).database == str(tmp_path / "x.duckdb")
     assert structure(DuckDBParams, {"database": ":memory:"}).database == ":memory:"
+
+
+def test_what_makes_no_sense_is_refused() -> None:
+    with pytest.raises(InvalidError, match="cannot be created"):
+        structure(DuckDBParams, {"database": "x", "create": True, "read_only": True})
+    with pytest.raises(InvalidError, match="database"):
+        structure(DuckDBParams, {"database": ""})

@@ -91,6 +91,14 @@ def test_to_create_and_only_to_read_do_not_go_together() -> None:
         structure(SQLiteParams, {"database": "x", "create": True, "read_only": True})
 
 
+def test_a_relative_path_means_the_same_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert structure(SQLiteParams, {"database": "x.sqlite"}).database == str(tmp_path / "x.sqlite")
+    assert structure(SQLiteParams, {}).database == ":memory:"
+    with pytest.raises(InvalidError, match="database"):
+        structure(SQLiteParams, {"database": ""})
+
+
 def test_what_is_no_database_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("Dear SQLite, this is not a database at all." * 30)
     for path, problem in ((tmp_path / "letter.txt", "no SQLite database"), (tmp_path, "may not open it")):

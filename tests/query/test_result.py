@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -122,6 +123,58 @@ def test_a_chart_carries_the_numbers_and_the_text() -> None:
     assert "text/plain" in bundle
     with pytest.raises(NotFoundError, match="no column 'nope'"):
         r.charted(("bar", "region", "nope"), ())
+
+
+def test_a_chart_has_no_number_that_json_lacks() -> None:
+    r = result(pa.table({"x": ["a", "b", "c"], "y": [float("nan"), float("-inf"), 1.0]}))
+    spec = r.charted(("bar", "x", "y"), ())._repr_mimebundle_()["application/vnd.vegalite.v5+json"]
+    assert [point["y"] for point in json.loads(json.dumps(spec, allow_nan=False))["data"]["values"]] == [None, None, 1]
+
+
+def test_a_chart_of_many_rows_says_what_it_leaves_out() -> None:
+    r = result(pa.table({"x": range(6_000), "y": range(6_000)})).charted(("line", "x", "y"), ())
+    bundle = r._repr_mimebundle_()
+    spec = bundle["application/vnd.vegalite.v5+json"]
+    assert len(spec["data"]["values"]) == 5_000
+    assert bundle["text/plain"].endswith("The chart shows the first 5,000 of 6,000 rows.")
+    assert spec["title"]["text"] in bundle["text/plain"]
+
+
+def test_a_chart_is_of_numbers() -> None:
+    r = result(pa.table({"x": ["a"], "y": ["b"], "gone": pa.nulls(1)}))
+    with pytest.raises(InvalidError, match="drawn of numbers, and 'y' is string"):
+        r.charted(("bar", "x", "y"), ())
+    assert r.charted(("bar", "x", "gone"), ())._repr_mimebundle_()
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        (pa.array([4_000_000, None, 0], pa.int32()).cast(pa.date32()), ["12921-08-18", None, "1970-01-01"]),
+        (pa.array([-800_000], pa.int32()).cast(pa.date32()), ["-0221-09-04"]),
+        (pa.array([400_000_000_000], pa.int64()).cast(pa.timestamp("s")), ["14645-06-30 15:06:40"]),
+        (pa.array([400_000_000_000], pa.int64()).cast(pa.timestamp("s", "UTC")), ["14645-06-30 15:06:40Z"]),
+    ],
+)
+def test_a_day_that_python_cannot_count_is_text(column: pa.Array[Any], text: list[str | None]) -> None:
+    r = result(pa.table({"day": column}))
+    assert [row[0] for row in r] == text
+    assert r.dict() == {"day": tuple(text)}
+    assert r.dicts()[0] == {"day": text[0]}
+    assert str(text[0]) in str(r.csv())
+    assert r.DataFrame()["day"].isna().tolist() == [one is None for one in text]
+    assert str(text[0]) in repr(r)
+    assert r[0] == (text[0],)
+
+
+def test_a_far_day_in_a_list_is_text_as_well() -> None:
+    far = pa.array([4_000_000], pa.int32()).cast(pa.date32())
+    lists = pa.ListArray.from_arrays([0, 1], far)
+    structs = pa.StructArray.from_arrays([far, pa.array([1])], ["day", "n"])
+    maps = pa.MapArray.from_arrays([0, 1], pa.array(["k"]), far)  # type: ignore[call-overload]  # its stubs know no lists
+    r = result(pa.table({"l": lists, "s": structs, "m": maps, "n": pa.array([None], pa.int64())}))
+    assert list(r) == [(["12921-08-18"], {"day": "12921-08-18", "n": 1}, [("k", "12921-08-18")], None)]
+    assert r.DataFrame().dtypes["n"] == "Int64"
 
 
 def test_it_cannot_be_changed() -> None:
