@@ -6,9 +6,11 @@ Public names are loaded when first asked for: importing this package costs a few
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # typing's own costs its import; type checkers know this one too
 if TYPE_CHECKING:
+    from typing import Any
+
     from IPython.core.interactiveshell import InteractiveShell
 
 __version__ = "0.1.0"

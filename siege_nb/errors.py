@@ -27,28 +27,44 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 QueryKind = Literal[
     "usage", "connection", "auth", "missing_driver", "syntax", "not_found",
     "permission", "constraint", "timeout", "cancelled", "truncated", "internal",
 ]  # fmt: skip
 
+#: A longer message is cut: a server may answer with the whole statement, or with a page of HTML.
+LONGEST = 2000
+#: How much of a line of SQL stands over the caret.
+WINDOW = 120
+
 
 class SiegeError(Exception):
     """What went wrong in one sentence, and in `.hint` what to do about it."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = message if len(message) <= LONGEST else message[: LONGEST - 1] + "…"
         self.hint = hint
+        super().__init__(self.message)
+
+    def __reduce__(self) -> Any:
+        # Exception's own calls the class with its args alone: what stands behind the * would be missing or lost.
+        return _again, (type(self), {**vars(self)})
 
     def __str__(self) -> str:
         return f"{self.message}\n{self.hint}" if self.hint else self.message
 
     def _render_traceback_(self) -> list[str]:
         # IPython asks the exception first: a message instead of a stack, and still caught by its type.
-        return [f"{type(self).__name__}: {line}" if n == 0 else line for n, line in enumerate(str(self).splitlines())]
+        return f"{type(self).__name__}: {self}".split("\n")
+
+
+def _again(kind: type[SiegeError], state: dict[str, Any]) -> SiegeError:
+    error = kind.__new__(kind)
+    SiegeError.__init__(error, state["message"])
+    vars(error).update(state)
+    return error
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,18 +185,32 @@ class QueryError(SiegeError):
         if self.line == 1 and self.column is not None:
             self.column += len(opening)
         self.line += text.count("\n", 0, start)
-        lines = text.splitlines()
-        if self.line <= len(lines):
+        lines = text.split("\n")  # as editors and servers count: no form feed or U+2028 ends a line
+        if 0 < self.line <= len(lines):
             label, line = f"  LINE {self.line}: ", lines[self.line - 1]
-            self.excerpt = label + line.expandtabs(4)
+            before = _visible(line[: max((self.column or 1) - 1, 0)])
+            shown, spot = _window(_visible(line), len(before))
+            self.excerpt = label + shown
             if self.column is not None:
-                before = line[: self.column - 1].expandtabs(4)
-                self.excerpt += "\n" + " " * (len(label) + len(before)) + "^"
+                self.excerpt += "\n" + " " * (len(label) + spot) + "^"
 
     def __str__(self) -> str:
         where = "statement {} of {}".format(*self.statement) if self.statement and self.statement[1] > 1 else ""
         last = " · ".join(part for part in (where, self.hint) if part)
         return "\n".join(part for part in (self.message, self.excerpt, f"  {last}" if last else "") if part)
+
+
+def _visible(line: str) -> str:
+    """A line in which every character takes one place and none breaks or turns it."""
+    return "".join(char if char.isprintable() else " " for char in line.expandtabs(4).rstrip("\r"))
+
+
+def _window(line: str, spot: int) -> tuple[str, int]:
+    """The part of a line around a spot, with … where it is cut, and where the spot is in it."""
+    start = max(0, min(spot - WINDOW // 2, len(line) - WINDOW))
+    end = start + WINDOW
+    shown = ("…" if start else "") + line[start + bool(start) : end - (end < len(line))]
+    return shown + ("…" if end < len(line) else ""), spot - start
 
 
 class QueryTimeoutError(QueryError, TimeoutError):

@@ -13,6 +13,12 @@ from siege_nb.errors import InvalidError, Issue
 #: Where the key that seals secrets may come from; "auto" tries them in the order of DECISIONS: keyring, env, keyfile.
 VaultPolicy = Literal["auto", "keyring", "env", "keyfile", "memory"]
 
+# Field, variable, and what platformdirs calls the place.
+_DIRECTORIES = (
+    ("config_dir", "SIEGE_CONFIG_DIR", "user_config_path"),
+    ("data_dir", "SIEGE_DATA_DIR", "user_data_path"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -27,8 +33,11 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None, **override: Any) -> Settings:
-        """The settings of this process; SIEGE_* variables that make no sense are named, not ignored."""
-        env = os.environ if environ is None else environ
+        """The settings of this process; SIEGE_* variables that make no sense are named, not ignored.
+
+        An empty variable counts as unset. A directory that is none is refused here, before anything is closed or made.
+        """
+        env = {name: value for name, value in (os.environ if environ is None else environ).items() if value}
         issues: list[Issue] = []
         policy = env.get("SIEGE_VAULT", "auto")
         if policy not in get_args(VaultPolicy):
@@ -40,21 +49,31 @@ class Settings:
             issues.append(Issue("SIEGE_DEADLINE", f"should be seconds, not {env['SIEGE_DEADLINE']!r}"))
         if not 0 < deadline <= 600:
             issues.append(Issue("SIEGE_DEADLINE", f"should be between 0 and 600 seconds, not {deadline:g}"))
+        found: dict[str, Any] = {"vault": policy, "vault_key_file": None, "deadline": deadline}
+        if "SIEGE_VAULT_KEY_FILE" in env:
+            found["vault_key_file"] = _absolute(env["SIEGE_VAULT_KEY_FILE"])
+        for field, variable, standard in _DIRECTORIES:
+            given = env.get(variable)
+            found[field] = override.get(field) or (_absolute(given) if given else _standard(standard))
+            if in_the_way := _no_directory(found[field]):
+                issues.append(Issue(field if field in override else variable, f"{in_the_way} is no directory"))
         if issues:
             raise InvalidError("The environment", issues)
-        found: dict[str, Any] = {
-            "config_dir": _directory(env, "SIEGE_CONFIG_DIR", "user_config_path"),
-            "data_dir": _directory(env, "SIEGE_DATA_DIR", "user_data_path"),
-            "vault": policy,
-            "vault_key_file": Path(env["SIEGE_VAULT_KEY_FILE"]) if env.get("SIEGE_VAULT_KEY_FILE") else None,
-            "deadline": deadline,
-        }
         return cls(**(found | override))
 
 
-def _directory(env: Mapping[str, str], variable: str, standard: str) -> Path:
-    if env.get(variable):
-        return Path(env[variable]).expanduser().absolute()
+def _absolute(path: str) -> Path:
+    # Not Path's own expanduser, which raises where there is no such home: `~nobody` is then a name like any other.
+    return Path(os.path.expanduser(path)).absolute()
+
+
+def _no_directory(path: Path) -> Path | None:
+    """What stands where a directory is or will be made; nothing is asked of what may not be looked at."""
+    there = next((place for place in (path, *path.parents) if os.path.lexists(place)), path)
+    return None if os.path.isdir(there) else there
+
+
+def _standard(name: str) -> Path:
     import platformdirs
 
-    return Path(getattr(platformdirs, standard)("siege_nb", appauthor=False))
+    return Path(getattr(platformdirs, name)("siege_nb", appauthor=False))

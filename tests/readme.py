@@ -1,16 +1,21 @@
-"""The tables of README.md, made from the code: python -m tests.readme writes them."""
+"""The tables and the picture of README.md, made from the code: python -m tests.readme writes them."""
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from pathlib import Path
+
+import grimp
 
 from siege_nb import adapters, errors
 from siege_nb.magics import client, conn, grammar
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+#: What fits under the name of a room in the picture.
+WIDEST = 60
 
 
 def parts() -> dict[str, str]:
@@ -21,6 +26,7 @@ def parts() -> dict[str, str]:
         "endpoints": _endpoints(),
         "errors": _code("\n".join((errors.__doc__ or "").splitlines()[2:]).strip()),
         "benchmarks": _benchmarks(),
+        "house": _house(rooms()),
     }
 
 
@@ -60,6 +66,44 @@ def _endpoints() -> str:
     for path, handler in ROUTES:
         rows.append(f"| `GET {path.lstrip('/')}` | {(handler.__doc__ or '').splitlines()[0]} |")
     return "\n".join(rows)
+
+
+def rooms() -> dict[str, set[str]]:
+    """Each room of the house with the rooms it imports from."""
+    graph = grimp.build_graph("siege_nb", "jupyter_server_ext", cache_dir=None)
+    found: dict[str, set[str]] = {}
+    for module in graph.modules - {"siege_nb"}:  # the front door only leads on
+        below = {_room(imported) for imported in graph.find_modules_directly_imported_by(module)}
+        found.setdefault(_room(module), set()).update(below)
+    return {room: below - {room} for room, below in found.items()}
+
+
+def reached(room: str, below: dict[str, set[str]]) -> set[str]:
+    """All rooms under a room."""
+    return below[room].union(*(reached(other, below) for other in below[room]))
+
+
+def _room(module: str) -> str:
+    house, _, inner = module.partition(".")
+    return inner.partition(".")[0] if house == "siege_nb" else house
+
+
+def _house(below: dict[str, set[str]]) -> str:
+    order = sorted(below, key=lambda room: (-len(reached(room, below)), room))
+    lines = [f'    {room}["<b>{room}</b><br/>{_meaning(room)}"]' for room in order]
+    for room in order:
+        # What follows from two other arrows is not drawn, or nobody would see the house for its arrows.
+        implied = set().union(*(reached(other, below) for other in below[room]))
+        lines += [f"    {room} --> {other}" for other in order if other in below[room] - implied]
+    return "\n".join(["```mermaid", "flowchart TD", *lines, "```"])
+
+
+def _meaning(room: str) -> str:
+    module = importlib.import_module(room if room == "jupyter_server_ext" else f"siege_nb.{room}")
+    said = re.split(r"[.;]", (module.__doc__ or "").splitlines()[0])[0].replace("`", "")
+    if len(said) > WIDEST:
+        said = said.partition(": ")[0]
+    return said.replace("%%", "#37;#37;")  # %% begins a comment
 
 
 def _benchmarks() -> str:

@@ -21,16 +21,21 @@ def test_the_first_screen_has_the_two_commands() -> None:
     assert "bash tests/run" in first
 
 
-def test_every_room_of_the_picture_stands_and_every_room_is_in_the_picture() -> None:
+def test_the_picture_is_the_house() -> None:
     page = readme.README.read_text(encoding="utf-8")
-    picture = page[page.index("```mermaid") : page.index("Imports only go down")]
-    drawn = set(re.findall(r"\b([a-z_]+)(?=[\[ \n])", re.sub(r'\["[^"]*"\]', "[]", picture)))
+    picture = page[page.index("```mermaid") : page.index("<!-- /house -->")]
+    drawn: dict[str, set[str]] = {room: set() for room in re.findall(r"^    (\w+)\[", picture, re.MULTILINE)}
+    for above, below in re.findall(r"(\w+) --> (\w+)", picture):
+        drawn[above].add(below)
     package = readme.ROOT / "siege_nb"
-    rooms = {
-        path.stem for path in package.iterdir() if not path.name.startswith(("_", "py.")) and path.suffix != ".typed"
-    }
-    assert rooms - drawn <= {"settings", "testing"}
-    assert drawn - rooms <= {"mermaid", "flowchart", "server"}
+    files = {path.stem for path in package.iterdir() if not path.name.startswith(("_", "py.", "."))}
+    assert set(drawn) == files | {"jupyter_server_ext"}
+    imports = readme.rooms()
+    for room, below in drawn.items():
+        assert readme.reached(room, drawn) == readme.reached(room, imports)
+        for one in below:
+            rest = {**drawn, room: below - {one}}
+            assert one not in readme.reached(room, rest), f"{room} --> {one} follows from the other arrows"
 
 
 def test_one_version() -> None:

@@ -69,14 +69,16 @@ def _import(point: EntryPoint) -> type[Adapter[Any]]:
     try:
         adapter = point.load()
     except Exception as error:  # a stranger's plug-in may break in any way; it is confined to its own kind
-        reason = f"{type(error).__name__}: {error}"
-        package = point.dist.name if point.dist else point.module
-        raise UnknownKindError(
-            f"The kind {point.name!r} cannot be loaded: {reason}.",
-            hint=f"It comes with {package}; update or uninstall it.",
-        ) from None
+        raise _broken(point, f"{type(error).__name__}: {error}") from None
     if not (isinstance(adapter, type) and issubclass(adapter, Adapter)):
-        raise TypeError(f"{point.value} is no Adapter")
-    if adapter.kind != point.name:
-        raise TypeError(f"{point.value} calls itself {adapter.kind!r} but is registered as {point.name!r}")
+        raise _broken(point, f"{point.value} is no Adapter")
+    if (said := getattr(adapter, "kind", None)) != point.name:
+        raise _broken(point, f"{point.value} calls itself {said!r}")
     return adapter
+
+
+def _broken(point: EntryPoint, reason: str) -> UnknownKindError:
+    package = point.dist.name if point.dist else point.module
+    return UnknownKindError(
+        f"The kind {point.name!r} cannot be loaded: {reason}.", hint=f"It comes with {package}; update or uninstall it."
+    )

@@ -74,6 +74,8 @@ def test(name: Name) -> None:
     result = _workspace().test(name)
     print(result)
     if not result.ok:
+        if result.error:
+            print(result.error, file=sys.stderr)  # whole: a cell of the table is cut
         raise typer.Exit(3)
 
 
@@ -85,19 +87,19 @@ def query(
     as_: Annotated[Literal["table", "csv", "json"], typer.Option("--as", help="How the rows are printed.")] = "table",
 ) -> None:
     """Run SQL on a connection and print the rows."""
-    import json
-
     workspace = _workspace()
     try:
         result = workspace.query(name, sql, {})
     finally:
         workspace.close()
-    if as_ == "csv":
-        sys.stdout.write(result.csv() or "")
-    elif as_ == "json":
-        print(json.dumps(result.dicts(), default=str, ensure_ascii=False))
-    else:
+    if as_ == "table" or result.answer.table is None:
         print(result)
+    elif as_ == "csv":
+        sys.stdout.write(result.csv() or "")
+    else:
+        from siege_nb.cli.rows import as_json
+
+        print(as_json(result.dicts()))
 
 
 @app.command()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import shlex
 import stat
 import subprocess
 import sys
@@ -16,6 +18,8 @@ from siege_nb.errors import SiegeError
 from siege_nb.settings import Settings
 from siege_nb.state import Directory
 from siege_nb.vault import Vault
+
+_ELSEWHERE = "make it yours, or name another place in SIEGE_CONFIG_DIR and SIEGE_DATA_DIR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +38,11 @@ def findings() -> Iterator[Finding]:
     try:
         settings = Settings.from_environment()
     except SiegeError as error:
-        yield Finding("settings", error.message, False, error.hint)
-        return
-    yield _directory("profiles", settings.config_dir)
-    yield _directory("keys", settings.data_dir)
-    yield _secrets(settings)
+        yield Finding("settings", error.message, False, error.hint or "set or unset the variable")
+    else:
+        yield _directory("profiles", settings.config_dir)
+        yield _directory("keys", settings.data_dir)
+        yield _secrets(settings)
     found, broken = adapters.load_all()
     for adapter in sorted(found, key=lambda a: a.kind):
         missing = adapter.missing_driver()
@@ -51,11 +55,18 @@ def findings() -> Iterator[Finding]:
 
 
 def _directory(what: str, path: Path) -> Finding:
-    if not path.exists():
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
         return Finding(what, f"{path} (made when first needed)")
-    loose = stat.S_IMODE(path.stat().st_mode) & 0o077
-    if loose and sys.platform != "win32":
-        return Finding(what, f"{path} can be read by others", False, f"chmod 700 {path}")
+    except OSError as error:
+        return Finding(what, f"{path} cannot be looked at: {error.strerror}", False, _ELSEWHERE)
+    if not stat.S_ISDIR(mode):
+        return Finding(what, f"{path} is no directory", False, _ELSEWHERE)
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        return Finding(what, f"{path} may not be read and written by you", False, _ELSEWHERE)
+    if mode & 0o077 and sys.platform != "win32":
+        return Finding(what, f"{path} can be read by others", False, f"chmod 700 {shlex.quote(str(path))}")
     return Finding(what, str(path))
 
 

@@ -58,7 +58,7 @@ class SqlError(QueryError, UsageError):
     def _render_traceback_(self) -> list[str]:
         # A SqlError under its own base's name would print as a usage error on stderr and pass nbval.
         at = f" {self.connection}" if self.connection else ""
-        return f"SqlError[{self.kind}]{at}: {self}".splitlines()
+        return f"SqlError[{self.kind}]{at}: {self}".split("\n")
 
 
 _forms: dict[type[SiegeError], type[SqlError]] = {}

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
 
 from pydantic import Field
 
 from siege_nb.declare import Part, ui
-from siege_nb.models.stamps import Code, Stamp, now
+from siege_nb.models.stamps import Code, Name, Stamp, now
 
 
 class ConnectionMetadata(Part):
@@ -36,7 +35,7 @@ class ConnectionProfile(Part):
     """A connection, as in `connections/connection_<id>.json`; its parameters are declared by its kind."""
 
     connection_id: Code = Field(default_factory=lambda: str(uuid.uuid4()))
-    name: str = ui(title="Name", min_length=1, max_length=100)
+    name: Name = ui(title="Name", min_length=1, max_length=100)
     connection_type: str
     connection_params: Part
     client_code: Code | None = ui(None, title="Client")
@@ -44,11 +43,3 @@ class ConnectionProfile(Part):
     security: Security = Field(default_factory=Security)
     tags: list[str] = []
     notes: str = ui("", multiline=True)
-
-
-def health(last_connected: datetime | None, at: datetime) -> str:
-    """How fresh the last success is, in the seed's words."""
-    if last_connected is None:
-        return "unknown"
-    hours = (at - last_connected).total_seconds() / 3600
-    return "excellent" if hours < 1 else "good" if hours < 24 else "fair" if hours < 24 * 7 else "poor"

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, WithJsonSchema
+from pydantic import AfterValidator, ValidationInfo, WithJsonSchema
 
 CODE = r"[A-Za-z0-9_-]{1,64}"
 _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))}
@@ -31,5 +31,19 @@ def safe_code(code: str) -> str:
     return code
 
 
+def typeable(name: str, info: ValidationInfo) -> str:
+    """A name that can be typed after a command. One that already stands in a file is let be, so that it can change."""
+    if info.context and info.context.get("at_rest"):
+        return name
+    if name.startswith("-"):
+        raise ValueError("should not begin with -, as options do")
+    if name != name.strip():
+        raise ValueError("should have no spaces around it")
+    if re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", name):
+        raise ValueError("should have no control characters in it")
+    return name
+
+
 Stamp = Annotated[datetime, AfterValidator(aware)]
 Code = Annotated[str, AfterValidator(safe_code), WithJsonSchema({"type": "string", "pattern": f"^{CODE}$"})]
+Name = Annotated[str, AfterValidator(typeable)]

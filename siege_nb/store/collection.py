@@ -55,23 +55,25 @@ class Collection(Generic[T]):
         return _or_raise(found)
 
     def find_named(self, name: str) -> Kept[T]:
-        """The item of this name, whichever way its letters are cased; ConflictError when there are several."""
+        """The item of this name, whichever way its letters are cased, or of this key.
+
+        ConflictError when there are several; DamagedError when its file was this one's and cannot be read any more.
+        """
         wanted = name.casefold()
         generation = self.directory.generation()
-        keys = self._named.get(wanted, [])
-        if len(keys) == 1:
+        if self._named_at == self._now(generation) and len(keys := self._named.get(wanted, [])) == 1:
             found = self._files.look(self.shape.file(keys[0]), generation)
-            if isinstance(found, Kept) and self.shape.name(found.item).casefold() == wanted:
-                return found
+            if isinstance(found, SiegeError) or (found and self.shape.name(found.item).casefold() == wanted):
+                return _or_raise(found)
         # Not known, or no longer so: only a look at all of them can tell.
-        named = self._gather(generation)
-        keys = named.get(wanted, [])
+        keys = self._gather(generation).get(wanted, [])
         if len(keys) > 1:
             raise ConflictError(
                 f"There are {len(keys)} {self.shape.noun}s named {name!r}: {', '.join(keys)}.",
                 hint=f"Use the {self.shape.key_field}, or rename all but one.",
             )
-        found = self._files.look(self.shape.file(keys[0]), generation) if keys else None
+        file = self.shape.file(keys[0]) if keys else self._file(name)
+        found = self._files.look(file, generation) if file else None
         if found is None:
             raise self._missing(name)
         return _or_raise(found)
@@ -171,9 +173,10 @@ class Collection(Generic[T]):
         kept = self.directory.change(noted)
         if self._named_at and self._named_at[0] == before:
             # Nobody else has changed anything, so the names are known without looking at all of them again.
-            keys = self._named.setdefault(self.shape.name(kept.item).casefold(), [])
-            if (key := self.shape.key(kept.item)) not in keys:
-                keys.append(key)
+            key = self.shape.key(kept.item)
+            for name in self._names_of(key):
+                self._named[name] = [other for other in self._named[name] if other != key]
+            self._named.setdefault(self.shape.name(kept.item).casefold(), []).append(key)
             self._named_at = self._now(before + 1)
         return kept
 
@@ -205,14 +208,26 @@ class Collection(Generic[T]):
         return self._named if self._named_at == self._now(generation) else self._gather(generation)
 
     def _gather(self, generation: int) -> dict[str, builtins.list[str]]:
-        """The keys of each name, letter case aside."""
+        """The keys of each name, letter case aside. A damaged file keeps the name that it was last known by."""
         at = self._now(generation)
         named: dict[str, list[str]] = {}
-        for _, found in self._files.scan():
-            if isinstance(found, Kept):
-                named.setdefault(self.shape.name(found.item).casefold(), []).append(self.shape.key(found.item))
+        for file, found in self._files.scan():
+            key = self.shape.key_in(file)
+            names = [self.shape.name(found.item).casefold()] if isinstance(found, Kept) else self._names_of(key)
+            for name in names:
+                named.setdefault(name, []).append(key)
         self._named, self._named_at = named, at
         return named
+
+    def _names_of(self, key: str) -> builtins.list[str]:
+        return [name for name, keys in builtins.list(self._named.items()) if key in keys]
+
+    def _file(self, key: str) -> str:
+        """The file of what may be a key, or nothing."""
+        try:
+            return self.shape.file(key)
+        except InvalidError:
+            return ""
 
     def _now(self, generation: int) -> tuple[int, Identity | None]:
         folder = self.shape.prefix.rpartition("/")[0]
@@ -223,10 +238,13 @@ class Collection(Generic[T]):
 
     def _missing(self, wanted: str) -> NotFoundError:
         found = self.list()
-        words = sorted({self.shape.name(k.item) for k in found} | {self.shape.key(k.item) for k in found})
+        words = sorted({w for k in found for w in (self.shape.name(k.item), self.shape.key(k.item))} - {wanted})
         shown = sorted(self.shape.name(k.item) if self.shape.unique_names else self.shape.key(k.item) for k in found)
         more = f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
         there = f"There are: {', '.join(shown[:SHOWN])}{more}." if shown else f"There are no {self.shape.noun}s yet."
+        if damaged := [d.path.name for d in self.damaged()]:
+            more = f" and {len(damaged) - SHOWN} more" if len(damaged) > SHOWN else ""
+            there = f"{there} Cannot be read: {', '.join(damaged[:SHOWN])}{more}."
         return NotFoundError(f"There is no {self.shape.noun} {wanted!r}.{suggest(wanted, words)}", hint=there)
 
 

@@ -130,6 +130,71 @@ def test_two_of_one_name_made_by_hand_load_and_are_told_apart_by_id(store: Store
     assert store.connections.find_named("twin").item.connection_id == "a"
 
 
+def test_a_twin_made_by_hand_is_noticed_by_who_knew_the_first(store: Store) -> None:
+    kept = store.connections.put(connection("Twin"))
+    assert store.connections.find_named("twin") == kept
+    folder = store.directory.path / "connections"
+    by_hand(folder / "connection_b.json", raw("b", "Twin"))
+    os.utime(folder, (0, 0))  # as another tick of a coarse clock would
+    for _ in range(2):
+        with pytest.raises(ConflictError, match="2 connections named 'twin'"):
+            store.connections.find_named("twin")
+
+
+def test_an_item_is_also_found_by_its_key(store: Store) -> None:
+    kept = store.connections.put(connection("Warehouse"))
+    ident = kept.item.connection_id
+    assert store.connections.find_named(ident) == kept
+    store.connections.put(connection(ident))
+    assert store.connections.find_named(ident).item.name == ident, "a name comes before a key"
+    (store.directory.path / "connections" / "connection_lost.json").write_text("{")
+    with pytest.raises(DamagedError):
+        store.connections.find_named("lost")
+
+
+def test_nothing_suggests_the_word_that_was_not_found(store: Store) -> None:
+    store.clients.put(client("ACME001", client_name="ACME002"))
+    with pytest.raises(NotFoundError) as caught:
+        store.clients.find("ACME002")
+    assert "mean ACME001?" in caught.value.message
+
+
+def test_a_damaged_file_keeps_the_name_it_was_known_by(store: Store) -> None:
+    ident = store.connections.put(connection("duck")).item.connection_id
+    store.connections.put(connection("Lake"))
+    path = store.directory.path / "connections" / f"connection_{ident}.json"
+    good = path.read_text()
+    path.write_text(good[:-30])
+    for _ in range(2):
+        with pytest.raises(DamagedError, match=path.name):
+            store.connections.find_named("Duck")
+        store.connections.list()
+    with pytest.raises(ConflictError, match=f"'duck' is taken by the connection '{ident}'"):
+        store.connections.put(connection("duck"))
+    Store(Directory(store.directory.path, fsync=False)).connections.put(connection("Sea"))
+    with pytest.raises(DamagedError):
+        store.connections.find_named("duck")
+    path.write_text(good.replace('"duck"', '"goose"'))
+    assert store.connections.put(connection("duck")).revision == 1
+    assert store.connections.find_named("goose").item.connection_id == ident
+
+
+def test_a_given_up_name_is_free_though_its_file_is_damaged_later(store: Store) -> None:
+    ident = store.connections.put(connection("duck")).item.connection_id
+    store.connections.update(ident, lambda c: c.model_copy(update={"name": "goose"}))
+    (store.directory.path / "connections" / f"connection_{ident}.json").write_text("{")
+    assert store.connections.put(connection("duck")).revision == 1
+    with pytest.raises(DamagedError):
+        store.connections.find_named("goose")
+
+
+def test_who_never_knew_a_damaged_file_is_told_of_it(store: Store) -> None:
+    by_hand(store.directory.path / "connections" / "connection_x.json", {})
+    with pytest.raises(NotFoundError) as caught:
+        store.connections.find_named("duck")
+    assert caught.value.hint == "There are no connections yet. Cannot be read: connection_x.json."
+
+
 def test_another_code_moves_the_file(store: Store) -> None:
     store.clients.put(client("OLD"))
     kept = store.clients.update("OLD", lambda c: c.model_copy(update={"client_code": "NEW"}))
@@ -281,7 +346,7 @@ def test_finding_again_reads_the_generation_and_looks_once(store: Store, monkeyp
     assert calls == ["open", "read", "lstat"]
     calls.clear()
     assert store.connections.find_named("WareHouse") is kept
-    assert calls == ["open", "read", "lstat"]
+    assert calls == ["open", "read", "lstat", "lstat"], "the folder too: a second one of that name may have come"
 
 
 def test_a_young_file_is_read_again_but_not_parsed_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
