@@ -125,7 +125,7 @@ def test_an_error_comes_whole_from_another_process(kind: type[SiegeError], copie
 
 
 def test_the_log_goes_nowhere_until_somebody_sets_it_up() -> None:
-    script = "import logging, siege_nb; logging.getLogger('siege_nb.store').error('heard')"
+    script = "import logging, siege_nb.store; logging.getLogger('siege_nb.store').error('heard')"
     silent = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert silent.stderr == ""
     script = f"import logging; logging.basicConfig(); {script}"
