@@ -121,8 +121,10 @@ class MaskingFilter(logging.Filter):
         if record.stack_info:
             record.stack_info = mask(record.stack_info)
         for name, value in vars(record).items():
-            if name not in _OWN and isinstance(value, str):
-                setattr(record, name, mask(value))
+            if name not in _OWN and not isinstance(value, int | float | None):
+                shown = str(value)
+                if (masked := mask(shown)) != shown or isinstance(value, str):
+                    setattr(record, name, masked)
         return True
 
 

@@ -276,3 +276,12 @@ def test_a_formatter_with_its_own_tracebacks_gets_no_raw_one() -> None:
 def test_without_secrets_text_is_given_back_as_it_is() -> None:
     text = "nothing to hide"
     assert mask(text) is text
+
+
+def test_an_extra_that_is_no_text_is_masked_too() -> None:
+    masking.know("canary-in-an-extra")
+    record = logging.makeLogRecord({"msg": "x", "ctx": {"password": "canary-in-an-extra"}, "n": 5})
+    masking.MaskingFilter().filter(record)
+    assert "canary" not in str(vars(record))
+    assert record.n == 5  # type: ignore[attr-defined]
+    masking.forget("canary-in-an-extra")

@@ -295,3 +295,18 @@ def test_a_change_made_when_no_thread_can_be_had(directory: Directory, monkeypat
     monkeypatch.setattr(state.shield._thread, "start_new_thread", none)
     put(directory, a="1")
     assert directory.read("a") == b"1"
+
+
+def test_a_directory_that_others_may_write_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "shared"
+    path.mkdir()
+    path.chmod(0o777)
+    directory = Directory(path, fsync=False)
+    with pytest.raises(AccessError, match="may be written by others") as caught:
+        directory.change(lambda change: change.write("client_x.json", b"{}"))
+    assert f"chmod 700 {path}" in caught.value.hint
+    with pytest.raises(AccessError):
+        directory.read("client_x.json")
+    path.chmod(0o755)
+    directory.change(lambda change: change.write("client_x.json", b"{}"))
+    assert directory.read("client_x.json") == b"{}"

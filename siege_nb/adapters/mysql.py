@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import warnings
 from collections.abc import Sequence
@@ -12,12 +11,12 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
+from siege_nb.adapters import mysql_tls
 from siege_nb.adapters.base import Params
 from siege_nb.adapters.failures import Rule, Said
 from siege_nb.adapters.mysql_types import builder
 from siege_nb.adapters.sql import HostName, Place, SQLAdapter, SQLSession
 from siege_nb.declare import Secret, ui
-from siege_nb.errors import TlsError
 from siege_nb.query.columns import Build, as_text
 from siege_nb.query.session import Answer, Column, Schema, Session, Table
 from siege_nb.query.statements import Grammar
@@ -197,6 +196,9 @@ class MySQLAdapter(SQLAdapter[MySQLParams]):
         from mysql.connector.constants import ClientFlag
 
         params = self.params
+        insisting = params.ssl not in ("disabled", "preferred")
+        if insisting:
+            mysql_tls.insist(params.host, params.port, deadline)
         pure = not mysql.connector.HAVE_CEXT
         if pure:
             _tell_pure()
@@ -214,11 +216,10 @@ class MySQLAdapter(SQLAdapter[MySQLParams]):
             consume_results=True,
             allow_local_infile=False,
             conn_attrs={"program_name": "siege_nb"},
-            **_tls(params.ssl, params.ssl_ca),
+            **mysql_tls.options(params.ssl, params.ssl_ca),
         )
-        if params.ssl not in ("disabled", "preferred") and not _is_encrypted(connection):
-            connection.close()
-            raise TlsError("The server does not offer encryption.", problem="tls_unsupported", fields=("ssl",))
+        if insisting:
+            mysql_tls.check(connection)
         return connection
 
     def url(self) -> sa.URL:
@@ -255,22 +256,6 @@ def _tell_pure() -> None:
         RuntimeWarning,
         stacklevel=2,
     )
-
-
-def _tls(mode: SSLMode, ca: str) -> dict[str, Any]:
-    if mode == "disabled":
-        return {"ssl_disabled": True}
-    verify = {"ssl_verify_cert": mode.startswith("verify"), "ssl_verify_identity": mode == "verify_identity"}
-    return verify | ({"ssl_ca": os.path.expanduser(ca)} if ca else {})
-
-
-def _is_encrypted(connection: Any) -> bool:
-    # The driver has no mode that insists, and only one of its two implementations knows what it got.
-    cursor = connection.cursor()
-    cursor.execute("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
-    row = cursor.fetchone()
-    cursor.close()
-    return bool(row and row[1])
 
 
 _MARK = re.compile(r"%\((\w+)\)([s%])")

@@ -45,6 +45,11 @@ class SQLiteSession(SQLSession):
                 return value.isoformat(" ")
             case date() | time():
                 return value.isoformat()
+            case Decimal() if value.is_finite():
+                # Never as text: beside an expression, which has no affinity, text is greater than every number.
+                # SQLite's own numbers are what it can compare with, though they hold 15 digits only.
+                whole = int(value)
+                return whole if whole == value and abs(whole) < 2**63 else float(value)
             case Decimal() | UUID() | timedelta():
                 return str(value)
             case dict() | list():

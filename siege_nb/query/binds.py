@@ -137,7 +137,7 @@ class _Given:
         return text.replace("%(_)%", "%") if self.style == "pyformat" else text
 
     def many(self, name: str, values: Iterable[Any]) -> str:
-        while any(other.startswith(f"{name}_") for other in self._reserved):
+        while any(other.startswith(f"{name}_") for other in {*self._reserved, *self._marks}):
             name += "_"
         return ", ".join(self.mark(f"{name}_{n}", value) for n, value in enumerate(values))
 

@@ -96,8 +96,13 @@ _NOT_ATOMIC = re.compile(r"BEGIN\s+NOT\b", re.IGNORECASE)
 _ENDS = re.compile(
     r"(?:COMMIT|END|ABORT|ROLLBACK(?!(?:\s+(?:WORK|TRANSACTION))?\s+TO\b))\b(?!\s+PREPARED\b)", re.IGNORECASE
 )
-_MAKES = re.compile(r"(?:CREATE|ALTER)\b|BEGIN\s+NOT\b", re.IGNORECASE)
-_BLOCKS = r"(?i:\b(?:TRIGGER|FUNCTION|PROCEDURE|EVENT|BEGIN|CASE|END(?:\s+(?:CASE|IF|LOOP|WHILE|REPEAT|FOR))?)\b)"
+# By the words behind CREATE: a table may be called event and have a column begin.
+_ROUTINE = re.compile(
+    r"BEGIN\s+NOT\b|(?:CREATE|ALTER)\s+(?:OR\s+REPLACE\s+)?(?:DEFINER\s*=\s*\S+(?:\s*@\s*\S+)?\s+)?"
+    r"(?:(?:TEMP|TEMPORARY|CONSTRAINT|AGGREGATE)\s+)*(?:TRIGGER|FUNCTION|PROCEDURE|EVENT)\b",
+    re.IGNORECASE,
+)
+_BLOCKS = r"(?i:\b(?:BEGIN|CASE|END(?:\s+(?:CASE|IF|LOOP|WHILE|REPEAT|FOR))?)\b)"
 
 
 class _Body:
@@ -106,25 +111,21 @@ class _Body:
     def __init__(self, sql: str, begin: int, grammar: Grammar) -> None:
         self._sql, self._grammar = sql, grammar
         self._at = _start(sql, begin, grammar)
-        made = _MAKES.match(sql, self._at)
-        self._may_be_routine = made is not None
-        self._is_routine = made is not None and made[0][0] in "bB"
+        self._is_routine = _ROUTINE.match(sql, self._at) is not None
         self._depth = 0
 
     def is_open(self, end: int) -> bool:
-        if not self._may_be_routine:
+        if not self._is_routine:
             return False
         for found in outside(self._sql, _BLOCKS, self._grammar, self._at, end):
             match " ".join(found[0].upper().split()):
-                # A CASE before the first BEGIN is an expression's; a BEGIN in what is no routine is a column.
-                case "BEGIN" if self._is_routine:
+                # A CASE before the first BEGIN is an expression's.
+                case "BEGIN":
                     self._depth += 1
                 case "CASE" if self._depth:
                     self._depth += 1
                 case "END" | "END CASE":
                     self._depth = max(0, self._depth - 1)
-                case "TRIGGER" | "FUNCTION" | "PROCEDURE" | "EVENT":
-                    self._is_routine = True
         self._at = end
         return self._depth > 0
 
@@ -176,7 +177,8 @@ def _start(sql: str, at: int, grammar: Grammar) -> int:
     """Where the SQL begins: past blanks and comments; at the next semicolon or the end when there is none."""
     while True:
         at = _BLANK.match(sql, at).end()  # type: ignore[union-attr]  # it always matches
-        if sql.startswith("/*", at):
+        # MySQL runs what stands in /*! … */: a comment for others only.
+        if sql.startswith("/*", at) and not (grammar.hashes and sql.startswith(("/*!", "/*M!"), at)):
             if grammar.nested:
                 at = _comment_end(sql, at + 2)
             else:

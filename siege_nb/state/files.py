@@ -139,6 +139,11 @@ def trust(path: Path, status: os.stat_result) -> None:
         raise AccessError(f"{path} is not a directory.")
     if hasattr(os, "geteuid") and status.st_uid != os.geteuid():
         raise AccessError(f"{path} belongs to another user (uid {status.st_uid}), who could change what is read there.")
+    if hasattr(os, "geteuid") and stat.S_IMODE(status.st_mode) & 0o022:
+        # Who puts a profile with another host there is sent the password that was sealed for the old one.
+        raise AccessError(
+            f"{path} may be written by others, who could change what is read there.", hint=f"Run: chmod 700 {path}"
+        )
 
 
 class Folder:

@@ -52,7 +52,8 @@ def read(root: Folder) -> list[Step]:
 
 def perform(steps: Iterable[Step], folders: Mapping[str, Folder], *, again: bool = False) -> None:
     """Do the steps. Done again, what was done already does no harm."""
-    for name, staged in steps:
+    # What is removed goes last: a reader in between sees a renamed item twice rather than not at all.
+    for name, staged in sorted(steps, key=lambda step: step[1] is None):
         folder, file = split(name)
         if folder not in folders:
             continue

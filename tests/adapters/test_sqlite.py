@@ -27,6 +27,7 @@ from siege_nb.errors import (
     QueryError,
     QueryTimeoutError,
 )
+from siege_nb.query.run import ask
 from siege_nb.testing import BareHost
 
 
@@ -149,7 +150,7 @@ def test_columns_of_one_name_are_all_kept(session: SQLiteSession) -> None:
 
 @pytest.mark.parametrize(("value", "back"), [
     (1, 1), (1.5, 1.5), (True, 1), ("it's :x % é😀", "it's :x % é😀"), (b"\x00\xff", b"\x00\xff"), (None, None),
-    (Decimal("1.10"), "1.10"), (date(2020, 1, 2), "2020-01-02"), (clock(1, 2, 3), "01:02:03"),
+    (Decimal("1.10"), 1.1), (date(2020, 1, 2), "2020-01-02"), (clock(1, 2, 3), "01:02:03"),
     (datetime(2020, 1, 2, 3, 4, 5, tzinfo=UTC), "2020-01-02 03:04:05+00:00"), (timedelta(hours=1), "1:00:00"),
     (UUID(int=7), str(UUID(int=7))), ({"a": [1]}, '{"a": [1]}'), ([1, 2], "[1, 2]"),
 ])  # fmt: skip
@@ -317,4 +318,15 @@ def test_sqlalchemy_gets_connections_with_transactions_of_their_own(tmp_path: Pa
         connection.rollback()
     assert table(session, "SELECT n FROM t").to_pylist() == [{"n": 1}]
     engine.dispose()
+    session.close()
+
+
+def test_a_decimal_is_compared_as_a_number() -> None:
+    adapter = SQLiteAdapter(structure(SQLiteParams, {"database": ":memory:"}))
+    session = adapter.open(BareHost())
+    make = "CREATE TABLE t (price REAL, qty INT); INSERT INTO t VALUES (5, 10), (1, 1)"
+    ask(session, make, {})
+    for limit in (Decimal("2"), Decimal("2.5"), Decimal(2**70)):
+        answers, _, _ = ask(session, "SELECT price FROM t WHERE price * qty > :limit", {"limit": limit})
+        assert answers[-1].table.num_rows == (1 if limit < 50 else 0)
     session.close()

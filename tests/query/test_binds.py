@@ -178,3 +178,10 @@ def test_a_place_in_the_rendered_text_is_found_in_the_written_one(style: binds.S
     for word in ("SELECT", ", x IN", "FRM", " t"):
         assert binds.origin(sql, values, style, text.index(word)) == sql.index(word)
     assert binds.origin(sql, values, style, len(text)) == len(sql)
+
+
+@pytest.mark.parametrize("style", ["named", "numeric", "pyformat"])
+def test_two_lists_whose_names_are_alike_stay_apart(style: binds.Style) -> None:
+    text, given = binds.render("a IN (:x) AND b IN (:x_)", {"x": [1, 2], "x_": [3, 4]}, style)
+    values = given if isinstance(given, list) else list(given.values())
+    assert values == [1, 2, 3, 4], text

@@ -143,3 +143,18 @@ def test_these_do_neither(statement: str) -> None:
 
 def test_a_pattern_is_found_only_in_the_sql_proper() -> None:
     assert [found.start() for found in outside("x 'x' x -- x\nx", "x")] == [0, 6, 13]
+
+
+def test_what_mysql_runs_in_a_comment_is_a_statement() -> None:
+    text = "/*!50001 CREATE VIEW v AS SELECT 1 */; /*M!100100 SET x = 1 */; /* only a remark */; SELECT 1"
+    mysql = Grammar(hashes=True)
+    assert split(text, mysql) == ["/*!50001 CREATE VIEW v AS SELECT 1 */", "/*M!100100 SET x = 1 */", "SELECT 1"]
+    assert split(text) == ["SELECT 1"]
+
+
+def test_a_table_may_be_called_event_and_have_a_column_begin() -> None:
+    text = "CREATE TABLE event (id int, begin timestamp); ALTER TABLE event ADD begin int; SELECT 42"
+    assert len(split(text)) == 3
+    trigger = "CREATE DEFINER=`a`@`b` TRIGGER t AFTER INSERT ON u BEGIN SELECT 1; SELECT 2; END; SELECT 3"
+    assert len(split(trigger)) == 2
+    assert len(split("CREATE TEMP TRIGGER t AFTER INSERT ON u BEGIN SELECT 1; SELECT 2; END; SELECT 3")) == 2
