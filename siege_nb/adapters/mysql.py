@@ -17,6 +17,7 @@ from siege_nb.adapters.failures import Rule, Said
 from siege_nb.adapters.mysql_types import builder
 from siege_nb.adapters.sql import HostName, Place, SQLAdapter, SQLSession
 from siege_nb.declare import Secret, ui
+from siege_nb.errors import QueryError
 from siege_nb.query.columns import Build, as_text
 from siege_nb.query.session import Answer, Column, Schema, Session, Table
 from siege_nb.query.statements import Grammar
@@ -261,8 +262,16 @@ def _tell_pure() -> None:
 _MARK = re.compile(r"%\((\w+)\)([s%])")
 
 
+_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2038, 1, 19, tzinfo=UTC)
+
+
 def _marked(text: str, values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """The text and its values, where bytes and moments in time need words around them."""
+    for name, value in values.items():
+        if isinstance(value, datetime) and not _FIRST < value.astimezone(UTC) < _LAST:
+            # Outside of them CONVERT_TZ gives back what it was given, without a word.
+            message = f":{name} is a moment outside of 1970 to 2038, which this server cannot convert from its zone."
+            raise QueryError(message, kind="usage", hint="Bind it without a zone, as the column holds it.")
     moments = {
         name: value.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
         for name, value in values.items()

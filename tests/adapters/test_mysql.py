@@ -518,3 +518,13 @@ def test_sqlalchemy_gets_connections_with_transactions_of_their_own(session: MyS
     assert engine.url.password is None
     assert table(session, "SELECT n FROM t").to_pylist() == [{"n": 1}]
     engine.dispose()
+
+
+@pytest.mark.parametrize("year", [1960, 2050])
+def test_a_moment_the_server_cannot_convert_is_refused_and_not_shifted(mariadb: MariaDB, year: int) -> None:
+    session = connect(mariadb)
+    with pytest.raises(QueryError, match=":t is a moment outside of 1970 to 2038") as caught:
+        session.execute("SELECT :t AS t", {"t": datetime(year, 6, 1, 12, tzinfo=UTC)})
+    assert caught.value.kind == "usage"
+    assert session.execute("SELECT 1 AS one", {}).table is not None
+    session.close()
