@@ -25,7 +25,7 @@ SSLMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-
 
 
 class PostgresParams(Params):
-    """A PostgreSQL server. What is not given here comes from nowhere else: no .pgpass, and of PG* only PGSERVICE."""
+    """A PostgreSQL server. What is not given here comes from nowhere else: no .pgpass, and of PG* only PGSERVICE and PGREQUIREAUTH."""
 
     host: HostName = ui(title="Server", placeholder="db.example.com", endpoint=True)
     port: int = ui(5432, ge=1, le=65535, endpoint=True)
@@ -242,7 +242,7 @@ class PostgresAdapter(SQLAdapter[PostgresParams]):
 _NO_FILE = os.path.join(os.devnull, "none")  # /dev/null itself makes libpq print a warning
 #: What libpq would otherwise take from PG* variables or from files in the home directory.
 _NOTHING_ELSE = {
-    "hostaddr": "", "options": "", "requirepeer": "", "require_auth": "", "sslcert": "", "sslkey": "", "sslcertmode": "disable",
+    "hostaddr": "", "options": "", "requirepeer": "", "sslcert": "", "sslkey": "", "sslcertmode": "disable",
     "sslcrl": "", "sslcrldir": "", "channel_binding": "prefer", "sslnegotiation": "postgres",
     "ssl_min_protocol_version": "TLSv1.2", "ssl_max_protocol_version": "", "target_session_attrs": "any",
     "load_balance_hosts": "disable", "gssencmode": "disable", "client_encoding": "UTF8",
