@@ -25,7 +25,10 @@ SSLMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-
 
 
 class PostgresParams(Params):
-    """A PostgreSQL server. What is not given here comes from nowhere else: no .pgpass, and of PG* only PGSERVICE and PGREQUIREAUTH."""
+    """A PostgreSQL server. What is not given here comes from nowhere else: no .pgpass, no PG* variable.
+
+    But for two, which libpq cannot be talked out of: PGSERVICE and PGREQUIREAUTH.
+    """
 
     host: HostName = ui(title="Server", placeholder="db.example.com", endpoint=True)
     port: int = ui(5432, ge=1, le=65535, endpoint=True)
