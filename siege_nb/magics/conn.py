@@ -93,10 +93,14 @@ def close(shell: Shell, rest: list[str]) -> Shown:
         return note("All sessions are closed.")
     profile = shell.workspace.store.connections.find_named(name).item
     pending = shell.workspace.state(profile.connection_id) == "in transaction"
-    open_ = shell.workspace.disconnect(name)
+    ended = shell.workspace.disconnect(name)
     shell.put_away(name)
     rolled_back = " Its open transaction was rolled back." if pending else ""
-    return note(f"{profile.name} is closed.{rolled_back}" if open_ else f"{profile.name} had no open session.")
+    if not ended:
+        return note(f"{profile.name} had no open session.")
+    if not all(ended):
+        return note(f"{profile.name} was given up: what ran in it did not stop when told to.")
+    return note(f"{profile.name} is closed.{rolled_back}")
 
 
 def remove(shell: Shell, rest: list[str]) -> Shown:

@@ -44,10 +44,9 @@ def _result(
     result = shell.workspace.query(connection, request.sql, namespace, timeout=request.options.timeout)
     if shell.connection is None:
         shell.connection = result.connection
-    if request.variable:
-        keep[request.variable] = result
-    if chart:
-        result = result.charted(chart, colors)
+    try:
+        result = result.charted(chart, colors) if chart else result
+    finally:  # a chart that cannot be drawn costs no result either
         if request.variable:
             keep[request.variable] = result
     return result if request.shown else None

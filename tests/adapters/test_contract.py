@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from siege_nb.testing import AdapterContract
-from tests.servers import MariaDB, Postgres
 
 
 class TestDuckDB(AdapterContract):
@@ -36,52 +35,41 @@ class TestSQLite(AdapterContract):
         return {"database": str(self.file), "create": True}
 
 
-class TestPostgres(AdapterContract):
-    kind = "postgres"
+class OnServer(AdapterContract):
+    """A kind whose server can be asked what it still runs."""
+
+    fixture: ClassVar[str]
+    running: ClassVar[str]
+
+    @pytest.fixture(autouse=True)
+    def _server(self, request: pytest.FixtureRequest) -> None:
+        self.server = request.getfixturevalue(self.fixture)
+        self.database = self.server.database_for(_short(request))
+
+    def params(self) -> dict[str, Any]:
+        s = self.server
+        return {
+            "host": s.host,
+            "port": s.port,
+            "database": self.database,
+            "username": s.username,
+            "password": s.password,
+        }
+
+    def still_running(self) -> int:
+        return int(self.server.sql(self.running)[0][0])
+
+
+class TestPostgres(OnServer):
+    kind, fixture = "postgres", "postgres"
     long_query = "SELECT pg_sleep(61)"
-
-    @pytest.fixture(autouse=True)
-    def _server(self, postgres: Postgres, request: pytest.FixtureRequest) -> None:
-        self.server, self.database = postgres, postgres.database_for(_short(request))
-
-    def params(self) -> dict[str, Any]:
-        s = self.server
-        return {
-            "host": s.host,
-            "port": s.port,
-            "database": self.database,
-            "username": s.username,
-            "password": s.password,
-        }
-
-    def still_running(self) -> int:
-        rows = self.server.sql(
-            "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(61)'"
-        )
-        return int(rows[0][0])
+    running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(61)'"
 
 
-class TestMySQL(AdapterContract):
-    kind = "mysql"
+class TestMySQL(OnServer):
+    kind, fixture = "mysql", "mariadb"
     long_query = "SELECT sleep(61)"
-
-    @pytest.fixture(autouse=True)
-    def _server(self, mariadb: MariaDB, request: pytest.FixtureRequest) -> None:
-        self.server, self.database = mariadb, mariadb.database_for(_short(request))
-
-    def params(self) -> dict[str, Any]:
-        s = self.server
-        return {
-            "host": s.host,
-            "port": s.port,
-            "database": self.database,
-            "username": s.username,
-            "password": s.password,
-        }
-
-    def still_running(self) -> int:
-        rows = self.server.sql("SELECT count(*) FROM information_schema.processlist WHERE info LIKE '%sleep(61)'")
-        return int(rows[0][0])
+    running = "SELECT count(*) FROM information_schema.processlist WHERE info LIKE '%sleep(61)'"
 
 
 def _short(request: pytest.FixtureRequest) -> str:
