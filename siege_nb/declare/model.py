@@ -83,7 +83,7 @@ def secrets_of(value: Any, at: str = "") -> Iterator[tuple[str, Secret]]:
         return
     steps: Iterator[tuple[str, Any]]
     if isinstance(value, Part):
-        steps = ((name, getattr(value, name)) for name in type(value).model_fields)
+        steps = ((name, getattr(value, name)) for name in (*type(value).model_fields, *(value.model_extra or {})))
     elif isinstance(value, Mapping):
         steps = ((str(key), item) for key, item in value.items())
     elif isinstance(value, list | tuple):
@@ -102,13 +102,25 @@ def with_secrets(value: Any, secrets: Mapping[str, Secret], at: str = "") -> Any
     if not any(path.startswith(below) for path in secrets):
         return value
     if isinstance(value, Part):
-        names = type(value).model_fields
+        names = (*type(value).model_fields, *(value.model_extra or {}))
         return value.model_copy(update={n: with_secrets(getattr(value, n), secrets, below + n) for n in names})
     if isinstance(value, Mapping):
         return {key: with_secrets(item, secrets, f"{below}{key}") for key, item in value.items()}
     if isinstance(value, list | tuple):
         return type(value)(with_secrets(item, secrets, f"{below}{n}") for n, item in enumerate(value))
     return value
+
+
+def endpoints_of(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:
+    """Every field that says where something is sent, with its path: a stored secret must not follow it elsewhere."""
+    if not isinstance(value, Part):
+        return
+    for name, field in type(value).model_fields.items():
+        inner, path = getattr(value, name), f"{at}{name}"
+        hints = field.json_schema_extra
+        if isinstance(hints, dict) and hints.get("x-endpoint"):
+            yield path, inner
+        yield from endpoints_of(inner, f"{path}.")
 
 
 def suggest(word: str, known: Sequence[str], *, most: int = 3) -> str:

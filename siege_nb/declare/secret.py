@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 #: format than the vault's is kept as it is, and does not open.
 SEALED_PREFIX = "encrypted:"
 REFERENCE_KEY = "$secret"
-SOURCES = ("env", "keyring", "vault")
+#: Where a secret may be that is not here; what is `missing` could not be brought along, and is nowhere.
+SOURCES = ("env", "keyring", "vault", "missing")
 
 
 class Secret:
@@ -112,12 +113,13 @@ class Reference(Secret):
         """A reference such as env:PGPASSWORD, keyring:warehouse or vault:NAME, checked."""
         source, _, name = written.partition(":")
         if source not in SOURCES or not name:
-            raise ValueError(f"is no reference to a secret; it should begin with {', '.join(s + ':' for s in SOURCES)}")
+            places = ", ".join(f"{place}:" for place in SOURCES if place != "missing")
+            raise ValueError(f"is no reference to a secret; it should begin with {places}")
         return cls(written)
 
     @property
     def source(self) -> str:
-        """Where the secret is: encrypted (here, sealed), env, keyring or vault."""
+        """Where the secret is: encrypted (here, sealed), env, keyring, vault or missing."""
         return self._value().partition(":")[0]
 
     @property

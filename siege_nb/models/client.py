@@ -62,4 +62,6 @@ class ClientProfile(Part):
     metadata: ClientMetadata = Field(default_factory=ClientMetadata)
     design_artifacts: DesignArtifacts = Field(default_factory=DesignArtifacts)
     preferences: ClientTastes = Field(default_factory=ClientTastes)
+    default_connection: str | None = ui(None, title="Default connection")
+    """Chosen together with the client."""
     project_associations: list[str] = []

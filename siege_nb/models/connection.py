@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import uuid
+from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from siege_nb.declare import Part, ui
+from siege_nb.models.access import Visibility
 from siege_nb.models.stamps import Code, Name, Stamp, now
+
+#: What a mistake would cost there: on prod, a cell that writes asks first.
+Environment = Literal["dev", "test", "prod"]
 
 
 class ConnectionMetadata(Part):
-    """How a connection is used; counters are merged in from elsewhere and never rewrite the profile."""
+    """How a connection is used; keys of your own are kept. Counters are merged in from elsewhere when it is loaded."""
+
+    model_config = ConfigDict(extra="allow")
 
     created_date: Stamp = Field(default_factory=now)
     last_used: Stamp = Field(default_factory=now)
@@ -31,6 +38,41 @@ class Security(Part):
     credentials_stored: bool = False
 
 
+class NotebookSpecific(Part):
+    """How notebooks on a server are opened."""
+
+    model_config = ConfigDict(extra="allow")
+
+    kernel_type: str = "python3"
+    auto_start: bool = True
+    workspace_path: str = ""
+    preferred_browser: str = "default"
+
+
+class SparkSpecific(Part):
+    """What a Spark session is given."""
+
+    model_config = ConfigDict(extra="allow")
+
+    master_url: str = "local[*]"
+    app_name: str = "SiegeAnalytics"
+    driver_memory: str = "2g"
+    executor_memory: str = "2g"
+    spark_home: str = ""
+    hadoop_conf_dir: str = ""
+
+
+class DatabaseSpecific(Part):
+    """How a database is spoken to."""
+
+    model_config = ConfigDict(extra="allow")
+
+    connection_pool_size: int = ui(5, ge=1, le=100)
+    ssl_mode: str = "prefer"
+    read_timeout: int = ui(30, ge=1, le=86400, title="Read time-out in seconds")
+    write_timeout: int = ui(30, ge=1, le=86400, title="Write time-out in seconds")
+
+
 class ConnectionProfile(Part):
     """A connection, as in `connections/connection_<id>.json`; its parameters are declared by its kind."""
 
@@ -39,7 +81,25 @@ class ConnectionProfile(Part):
     connection_type: str
     connection_params: Part
     client_code: Code | None = ui(None, title="Client")
+    workspace: str = ui("", title="Workspace", max_length=100)
+    """Within one workspace names are unique; a client's connections are a workspace of their own."""
+    environment: Environment | None = ui(None, title="Environment")
+    owner: str = ui("", title="Owner")
+    visibility: Visibility = ui("private", title="Who may see it")
     metadata: ConnectionMetadata = Field(default_factory=ConnectionMetadata)
     security: Security = Field(default_factory=Security)
     tags: list[str] = []
     notes: str = ui("", multiline=True)
+    notebook_specific: NotebookSpecific | None = None
+    spark_specific: SparkSpecific | None = None
+    database_specific: DatabaseSpecific | None = None
+
+    @property
+    def scope(self) -> str:
+        """Where its name is unique: its workspace, or its client's."""
+        return self.workspace or self.client_code or ""
+
+    @property
+    def qualified(self) -> str:
+        """The name by which it is found from everywhere: SCOPE/name, or the name alone."""
+        return f"{self.scope}/{self.name}" if self.scope else self.name
