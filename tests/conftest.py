@@ -16,6 +16,7 @@ from typing import TypeVar
 
 import pytest
 
+from siege_nb import masking
 from tests.servers import MariaDB, Postgres, Redis, Server
 
 # pytest-jupyter is not loaded here: it would give every test of ours an event loop, and it runs in no process with
@@ -54,9 +55,13 @@ def _nobody_is_at_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
 
 
 @pytest.fixture(autouse=True)
-def _own_account(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every test begins with no profiles and no keys."""
+def _own_account(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every test begins with no profiles, no keys, and no secrets that another one typed."""
     _point_siege_at(tmp_path_factory.mktemp("siege"), monkeypatch)
+    before = set(masking._known)
+    yield
+    for value in set(masking._known) - before:
+        masking.forget(value)
 
 
 def _point_siege_at(directory: Path, patch: pytest.MonkeyPatch) -> None:
