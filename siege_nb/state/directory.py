@@ -6,13 +6,14 @@ import logging
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
-from datetime import UTC, datetime
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from siege_nb.errors import AccessError, InvalidError, Issue, SiegeError
-from siege_nb.state import journal
+from siege_nb.errors import AccessError, SiegeError
+from siege_nb.state import journal, records
+from siege_nb.state.audit import Audit
+from siege_nb.state.change import GENERATION, Change
 from siege_nb.state.files import Folder, explain, make, read_start, read_whole, split, told, trust
 from siege_nb.state.journal import Step
 from siege_nb.state.lock import busy, exclusive, held_by_me
@@ -22,7 +23,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-GENERATION = "generation"
+# Seconds in which a record that changes nothing must have had the lock.
+WITNESS = 2.0
 
 
 class Identity(NamedTuple):
@@ -38,14 +40,18 @@ class Identity(NamedTuple):
 class Directory:
     """A config directory. Readers take no lock; each change is made under the lock, whole or not at all.
 
-    `fsync=False` is for tests: changes are still atomic, but do not outlive a power cut.
+    With an `audit`, every change is in its log before it is made, or is not made. `fsync=False` is for tests: changes
+    are still atomic, but do not outlive a power cut.
     """
 
-    def __init__(self, path: Path | str, *, fsync: bool = True, patience: float = 10.0) -> None:
+    def __init__(
+        self, path: Path | str, *, fsync: bool = True, patience: float = 10.0, audit: Audit | None = None
+    ) -> None:
         self.path = Path(path).absolute()
         self._base = str(self.path)
         self._fsync = fsync
         self._patience = patience
+        self.audit = audit
         self._trusted: set[str] = set()
         self._swept = False
 
@@ -70,7 +76,7 @@ class Directory:
     def read(self, name: str) -> bytes | None:
         """A file as it is now, old or new but never half; None when there is none."""
         folder, _ = split(name)
-        with told(self.path / name, "read"):
+        with told(f"{self._base}/{name}", "read"):
             self._trust(folder)
             return read_whole(f"{self._base}/{name}")
 
@@ -85,29 +91,71 @@ class Directory:
                 return []
         return sorted(folder + slash + name for name in found if name.startswith(start) and name.endswith(suffix))
 
-    def change(self, work: Callable[[Change], T]) -> T:
+    def identities(self, prefix: str, suffix: str = "") -> dict[str, Identity]:
+        """Which file stands under each name that begins and ends so, and in which state. Costs one stat a file."""
+        folder, slash, start = prefix.rpartition("/")
+        above = folder + slash
+        found: dict[str, Identity] = {}
+        with told(self.path / folder, "read"):
+            self._trust(folder)
+            try:
+                entries = os.scandir(f"{self._base}/{folder}")
+            except FileNotFoundError:
+                return found
+            with entries:
+                for entry in entries:
+                    if (name := entry.name).startswith(start) and name.endswith(suffix):
+                        try:
+                            s = entry.stat(follow_symlinks=False)
+                        except FileNotFoundError:  # removed since the folder was read
+                            continue
+                        found[above + name] = Identity(s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns)
+        return found
+
+    def change(self, work: Callable[[Change], T], *, act: str = "change") -> T:
         """What `work` gives, once all that it staged is on the disk; if it raises, nothing is changed.
 
         It runs under the directory's lock in a thread of its own: an interrupt is raised when the outcome is known.
-        ConflictError when the lock is not had within `patience`.
+        ConflictError when the lock is not had within `patience`. `act` is what the audit log calls it.
         """
-        if held_by_me(self._base):
-            raise RuntimeError(f"A change of {self.path} within a change of it would wait for itself.")
 
         def whole(change: Change) -> T:
             result = work(change)
-            self._commit(change)
+            if change._staged:
+                with self._recorded(change._root, act, change._targets):
+                    self._commit(change)
             return result
 
-        return shielded(self._alone, whole, patience=self._patience, overdue=lambda: busy(self._base))
+        return self._shielded(whole, self._patience)
+
+    def witness(self, act: str, target: str, outcome: str = "seen") -> None:
+        """Record in the audit log what changes nothing here; if that cannot be done in 2 s, it raises."""
+        if (audit := self.audit) is not None:
+            self._shielded(lambda change: audit.witness(change._root, act, target, outcome, fsync=self._fsync), WITNESS)
+
+    def _shielded(self, work: Callable[[Change], T], patience: float) -> T:
+        if held_by_me(self._base):
+            raise RuntimeError(f"A change of {self.path} within a change of it would wait for itself.")
+        return shielded(lambda: self._alone(patience), work, patience=patience, overdue=lambda: busy(self._base))
+
+    def _recorded(
+        self, root: Folder, act: str, targets: Callable[[records.Key], list[records.Target]]
+    ) -> AbstractContextManager[None]:
+        if self.audit is None:
+            return nullcontext()
+        return self.audit.recorded(root, act, targets, fsync=self._fsync)
 
     @contextmanager
-    def _alone(self) -> Iterator[Change]:
+    def _alone(self, patience: float) -> Iterator[Change]:
         with ExitStack() as stack:
             with told(self.path, "changed"):
-                make(self.path, fsync=self._fsync)
-                root = stack.enter_context(closing(Folder(self.path, fsync=self._fsync)))
-                died = stack.enter_context(exclusive(root, self._patience))
+                try:
+                    root = Folder(self.path, fsync=self._fsync)
+                except FileNotFoundError:
+                    make(self.path, fsync=self._fsync)
+                    root = Folder(self.path, fsync=self._fsync)
+                stack.callback(root.close)
+                died = stack.enter_context(exclusive(root, patience))
                 self._recover(root)
                 if died or not self._swept:
                     self._sweep(root)
@@ -118,13 +166,13 @@ class Directory:
             yield Change(self, root, _number(generation))
 
     def _commit(self, change: Change) -> None:
-        """The one place where files change: an audit record of the intent goes before it, of the outcome after it."""
+        """The one place where files change."""
         steps: list[Step] = []
         folders = {"": change._root}
         with ExitStack() as stack:
             try:
                 for name, data in change._staged.items():
-                    with told(self.path / name, "removed" if data is None else "written"):
+                    with told(f"{self._base}/{name}", "removed" if data is None else "written"):
                         steps += self._prepared(name, data, folders, stack)
                 if len(steps) > 1:
                     with told(self.path, "changed"):
@@ -132,7 +180,7 @@ class Directory:
                             opened.sync()
                         journal.write(change._root, steps)
                 elif steps:
-                    with told(self.path / steps[0].name, "written" if steps[0].staged else "removed"):
+                    with told(f"{self._base}/{steps[0].name}", "written" if steps[0].staged else "removed"):
                         journal.perform(steps, folders)
             except BaseException:
                 # A journal that stands will be followed: it must find what it speaks of.
@@ -170,8 +218,8 @@ class Directory:
                 journal.perform(steps, folders)
             # Before the syncs: it tells those who live now, and no process outlives the power cut they are against.
             root.overwrite(GENERATION, _written(generation + 1))
-            for opened in folders.values():
-                opened.sync()
+            for folder in {split(step.name)[0] for step in steps} & folders.keys():
+                folders[folder].sync()  # the root only where a name in it has changed
             if several:
                 journal.erase(root)
         except OSError as error:
@@ -193,11 +241,12 @@ class Directory:
                 below = root.below(folder, create=False)
                 if below is not None:
                     folders[folder] = stack.enter_context(closing(below))
-            journal.perform(steps, folders, again=True)
-            root.overwrite(GENERATION, _written(_number(root.read(GENERATION)) + 1))
-            for opened in folders.values():
-                opened.sync()
-            journal.erase(root)
+            with self._recorded(root, "recover", lambda key: journal.targets(steps, folders, key)):
+                journal.perform(steps, folders, again=True)
+                root.overwrite(GENERATION, _written(_number(root.read(GENERATION)) + 1))
+                for opened in folders.values():
+                    opened.sync()
+                journal.erase(root)
         names = ", ".join(step.name for step in steps)
         logger.warning("%s: a change that was cut short has been finished: %s", self.path, names)
 
@@ -232,46 +281,6 @@ class Directory:
                 self.change(lambda change: None)
             except SiegeError as error:
                 logger.warning("%s: a change was cut short and cannot be finished now: %s", path, error)
-
-
-class Change:
-    """What is to be changed together. Nothing of it can be seen by others before `Directory.change` returns."""
-
-    def __init__(self, directory: Directory, root: Folder, generation: int) -> None:
-        self.directory = directory
-        self._root = root
-        #: The directory's number before this change.
-        self.generation = generation
-        self._staged: dict[str, bytes | None] = {}
-
-    def read(self, name: str) -> bytes | None:
-        """A file as this change leaves it."""
-        return self._staged[name] if name in self._staged else self.directory.read(name)
-
-    def write(self, name: str, data: bytes) -> None:
-        """Put these bytes under the name."""
-        self._staged[self._changeable(name)] = data
-
-    def remove(self, name: str) -> None:
-        """Leave nothing under the name."""
-        self._staged[self._changeable(name)] = None
-
-    def set_aside(self, name: str) -> str:
-        """Keep a copy of a file that is about to be written over; gives the copy's name."""
-        data = self.read(self._changeable(name))
-        aside = first = f"{name}.corrupt-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
-        count = 1
-        while self.read(aside) is not None:
-            aside, count = f"{first}-{count}", count + 1
-        if data is not None:
-            self.write(aside, data)
-        return aside
-
-    def _changeable(self, name: str) -> str:
-        split(name)
-        if name == GENERATION:
-            raise InvalidError("The file name", [Issue("", f"{name!r} is the directory's own")])
-        return name
 
 
 def _written(generation: int) -> bytes:

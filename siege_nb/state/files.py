@@ -94,7 +94,10 @@ def read_whole(path: str, dir_fd: int | None = None) -> bytes | None:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             raise AccessError(f"{path} was not read: it is not a regular file.")
-        parts = [os.read(fd, status.st_size + 1)]
+        data = os.read(fd, status.st_size + 1)
+        if len(data) == status.st_size > 0:  # asked for one byte more, so this was the end
+            return data
+        parts = [data]
         while parts[-1]:
             parts.append(os.read(fd, 1 << 16))
         return b"".join(parts)
@@ -149,18 +152,24 @@ def trust(path: Path, status: os.stat_result) -> None:
 class Folder:
     """A directory held by its handle: nobody can put another in its place while we write."""
 
-    def __init__(self, path: Path, *, fsync: bool) -> None:
-        trust(path, os.lstat(path))
+    def __init__(self, path: Path, *, fsync: bool, above: Folder | None = None) -> None:
         self.path = path
         self._fsync = fsync
         self._fd: int | None = None
-        if _BY_HANDLE:
-            self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | NOFOLLOW | CLOEXEC)
-            try:
-                trust(path, os.fstat(self._fd))
-            except AccessError:
-                self.close()
-                raise
+        if not _BY_HANDLE:
+            trust(path, os.lstat(path))
+            return
+        name, above_fd = (path, None) if above is None else (path.name, above._fd)
+        try:
+            self._fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | NOFOLLOW | CLOEXEC, dir_fd=above_fd)
+        except NotADirectoryError:
+            trust(path, os.lstat(path))  # which says what stands there instead
+            raise
+        try:
+            trust(path, os.fstat(self._fd))
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Let go of the handle."""
@@ -244,9 +253,13 @@ class Folder:
 
     def sweep(self) -> None:
         """Remove what a killed writer left half done. Only under the lock: a living writer's looks the same."""
-        for name in os.listdir(self.path if self._fd is None else self._fd):
+        for name in self.names():
             if name.startswith(TEMPORARY):
                 self.remove(name)
+
+    def names(self) -> list[str]:
+        """What stands in this folder, by name."""
+        return os.listdir(self.path if self._fd is None else self._fd)
 
     def folders(self) -> list[str]:
         """The folders directly in this one."""
@@ -255,13 +268,14 @@ class Folder:
 
     def below(self, name: str, *, create: bool) -> Folder | None:
         """A folder in this one, made if need be; None when it is not there."""
-        status = self.status(name)
-        if status is None:
+        try:
+            return Folder(self.path / name, fsync=self._fsync, above=self)
+        except FileNotFoundError:
             if not create:
                 return None
-            os.mkdir(self._at(name), 0o700, dir_fd=self._fd)
-            self.sync()
-        return Folder(self.path / name, fsync=self._fsync)
+        os.mkdir(self._at(name), 0o700, dir_fd=self._fd)
+        self.sync()
+        return Folder(self.path / name, fsync=self._fsync, above=self)
 
     def _at(self, name: str) -> str:
         return name if self._fd is not None else os.path.join(self.path, name)

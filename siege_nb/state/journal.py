@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from siege_nb.errors import InvalidError
+from siege_nb.state import records
 from siege_nb.state.files import TEMPORARY, Folder, split
 
 logger = logging.getLogger(__name__)
@@ -65,6 +66,22 @@ def perform(steps: Iterable[Step], folders: Mapping[str, Folder], *, again: bool
         except FileNotFoundError:
             if not again:
                 raise
+
+
+def targets(
+    steps: Iterable[Step], folders: Mapping[str, Folder], key: records.Key
+) -> list[records.Target]:
+    """What the steps make of their files, as the audit log tells it; some of them may have been done already."""
+    found = []
+    for name, staged in steps:
+        folder, file = split(name)
+        before = folders[folder].read(file) if folder in folders else None
+        after = None
+        if staged is not None and folder in folders:
+            after = folders[folder].read(staged)
+            after = before if after is None else after
+        found.append(key.target(name, before, after))
+    return found
 
 
 def erase(root: Folder) -> None:
