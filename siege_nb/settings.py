@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from siege_nb.errors import InvalidError, Issue
 
 #: Where the key that seals secrets may come from; "auto" tries them in the order of DECISIONS: keyring, env, keyfile.
-VaultPolicy = Literal["auto", "keyring", "env", "keyfile", "memory"]
+VaultPolicy = Literal["auto", "keyring", "env", "keyfile", "passphrase", "memory"]
 
 # Field, variable, and what platformdirs calls the place.
 _DIRECTORIES = (

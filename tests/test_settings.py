@@ -56,6 +56,11 @@ def test_a_directory_given_by_hand_is_looked_at_instead(env: dict[str, str], tmp
         Settings.from_environment({}, config_dir=tmp_path / "config")
 
 
+@pytest.mark.parametrize("policy", ["auto", "keyring", "env", "keyfile", "passphrase", "memory"])
+def test_the_policies_there_are(env: dict[str, str], policy: str) -> None:
+    assert Settings.from_environment(env | {"SIEGE_VAULT": policy}).vault == policy
+
+
 def test_nothing_is_made(env: dict[str, str], tmp_path: Path) -> None:
     Settings.from_environment(env)
     assert list(tmp_path.iterdir()) == []

@@ -14,19 +14,22 @@ from pathlib import Path
 
 from siege_nb.errors import TamperedError, VaultError
 from siege_nb.settings import Settings
-from siege_nb.vault import keyfile, os_keyring
+from siege_nb.vault import keyfile, os_keyring, passphrase
+from siege_nb.vault.passphrase import Ask
 from siege_nb.vault.ring import Kept, Ring, SourceName
 from siege_nb.vault.token import Key
 from siege_nb.vault.written import key_from_text
 
 log = logging.getLogger(__name__)
 
-#: Variables that may hold a key; a reference never reads them.
+#: Variables that may hold a key.
 VARIABLES = ("SIEGE_VAULT_KEY", "ENCRYPTION_KEY")
+#: What a reference never reads.
+OWN = (*VARIABLES, passphrase.VARIABLE)
 KEY_FILE = "vault.key"
 _WAYS_OUT = (
-    "Unlock or install a keyring (SIEGE_VAULT=keyring), give a key in SIEGE_VAULT_KEY (SIEGE_VAULT=env), "
-    "or name a key file in SIEGE_VAULT_KEY_FILE (SIEGE_VAULT=keyfile)."
+    "Unlock or install a keyring (SIEGE_VAULT=keyring), choose a passphrase (SIEGE_VAULT=passphrase), give a key in "
+    "SIEGE_VAULT_KEY (SIEGE_VAULT=env), or name a key file in SIEGE_VAULT_KEY_FILE (SIEGE_VAULT=keyfile)."
 )
 _warned: set[str] = set()
 
@@ -50,11 +53,14 @@ def allowed(settings: Settings, kept: Kept) -> bool:
     return wish in (None, kept.source)
 
 
-def obtain(settings: Settings, account: str) -> tuple[Kept, Key]:
+def obtain(settings: Settings, account: str, ask: Ask | None) -> tuple[Kept, Key]:
     """The key to wrap a new ring with, made where need be; VaultError where none can be had. Never less than a key."""
     wish = wished(settings)
     if wish == "memory":
         return Kept("memory"), Key(os.urandom(32))
+    if wish == "passphrase":
+        scrypt, key = passphrase.make(ask)
+        return Kept("passphrase", scrypt=scrypt), key
     takers: dict[str, Callable[[Settings, str], tuple[Kept, Key]]]
     takers = {"keyring": _keyring, "env": _variable, "keyfile": _key_file}
     if wish:
@@ -69,18 +75,15 @@ def obtain(settings: Settings, account: str) -> tuple[Kept, Key]:
     return _variable(settings, account) if in_environment else _key_file(settings, account)
 
 
-def unwrap(settings: Settings, ring: Ring) -> tuple[Kept, Key, dict[str, Key]]:
+def unwrap(settings: Settings, ring: Ring, ask: Ask | None) -> tuple[Kept, Key, dict[str, Key]]:
     """The ring's keys, and what opened it: the source written in it first, then whatever else may hold its key."""
     first: VaultError | None = None
     for kept in dict.fromkeys([ring.kept, *_elsewhere(settings)]):
         try:
-            wrapping = _fetch(kept, ring.account)
+            wrapping = _fetch(kept, ring.account, ask)
             keys = ring.unwrap(wrapping)
         except TamperedError:
-            first = first or TamperedError(
-                f"The key in {kept} does not open this config directory's ring.",
-                hint="Put back the key it was made with, or enter the secrets again in a new directory.",
-            )
+            first = first or _wrong(kept)
         except VaultError as error:
             first = first or VaultError(
                 f"Sealed secrets cannot be opened or saved. {error.message}",
@@ -89,14 +92,28 @@ def unwrap(settings: Settings, ring: Ring) -> tuple[Kept, Key, dict[str, Key]]:
         else:
             if kept.source == "env" and wished(settings) is None:
                 _warn_of_variable(kept.place)
+            if kept.scrypt:
+                passphrase.keep(kept.scrypt, wrapping)
             return kept, wrapping, keys
     assert first is not None
     raise first from None
 
 
-def _fetch(kept: Kept, account: str) -> Key:
+def _wrong(kept: Kept) -> TamperedError:
+    if kept.source == "passphrase":
+        return TamperedError("This passphrase does not open this config directory's ring.", hint="Try again.")
+    return TamperedError(
+        f"The key in {kept} does not open this config directory's ring.",
+        hint="Put back the key it was made with, or enter the secrets again in a new directory.",
+    )
+
+
+def _fetch(kept: Kept, account: str, ask: Ask | None = None) -> Key:
     """The key that is kept there; VaultError if it is not."""
     match kept.source:
+        case "passphrase":
+            assert kept.scrypt is not None
+            return passphrase.key(kept.scrypt, ask)
         case "keyfile":
             if found := keyfile.read(Path(kept.place)):
                 return found
@@ -158,8 +175,9 @@ def _key_file(settings: Settings, account: str) -> tuple[Kept, Key]:
         if keyfile.make(path) and wished(settings) is None:
             _warn(
                 f"Secrets are sealed with a key in {path}: whoever reads that file and your profiles reads them. "
-                "To keep the key in the operating system's keyring instead, set SIEGE_VAULT=keyring; for a key of your "
-                "own, set SIEGE_VAULT_KEY_FILE, or SIEGE_VAULT=env and SIEGE_VAULT_KEY. The next secret saved moves it."
+                "To keep it in the operating system's keyring (SIEGE_VAULT=keyring): siege vault move --to keyring. "
+                "Or behind a passphrase: siege vault move --to passphrase. Or name a key file of your own in "
+                "SIEGE_VAULT_KEY_FILE."
             )
         key = keyfile.read(path)
     if key is None:
@@ -170,7 +188,7 @@ def _key_file(settings: Settings, account: str) -> tuple[Kept, Key]:
 def _warn_of_variable(name: str) -> None:
     _warn(
         f"Secrets are sealed with the key in the variable {name}, which %env and every child process show. "
-        "To keep it in the operating system's keyring instead, set SIEGE_VAULT=keyring; the next secret saved moves it."
+        "To keep it in the operating system's keyring instead: siege vault move --to keyring"
     )
 
 

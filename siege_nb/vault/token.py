@@ -13,7 +13,7 @@ import string
 from siege_nb.declare import Secret
 from siege_nb.errors import TamperedError
 
-_TOKEN = re.compile(r"encrypted:v2\.([A-Za-z0-9]{8})\.([0-9a-f]{24}):((?:[0-9a-f]{2})*):([0-9a-f]{32})")
+FORM = re.compile(r"encrypted:v2\.([A-Za-z0-9]{8})\.([0-9a-f]{24}):((?:[0-9a-f]{2})*):([0-9a-f]{32})")
 _NONCE = 12
 _TAG = 16
 KEY_BYTES = 32
@@ -63,7 +63,15 @@ def place(*parts: str) -> bytes:
 def seal(secret: Secret, key: Key, kid: str, *where: str) -> str:
     """The secret as a token that opens only with this key and in this place."""
     # No local of ours holds the plaintext: a verbose traceback prints locals.
-    sealed = key.encrypt(secret.reveal().encode(errors="surrogatepass"), place(kid, *where)).hex()
+    return _written(key.encrypt(secret.reveal().encode(errors="surrogatepass"), place(kid, *where)).hex(), kid)
+
+
+def reseal(token: str, old: Key, new: Key, kid: str, *where: str) -> str:
+    """The token of the same secret in the same place with another key. Nobody sees the secret, not even the masks."""
+    return _written(new.encrypt(_decrypted(token, old, where), place(kid, *where)).hex(), kid)
+
+
+def _written(sealed: str, kid: str) -> str:
     return f"encrypted:v2.{kid}.{sealed[: 2 * _NONCE]}:{sealed[2 * _NONCE : -2 * _TAG]}:{sealed[-2 * _TAG :]}"
 
 
@@ -74,13 +82,16 @@ def kid_of(token: str) -> str:
 
 def unseal(token: str, key: Key, *where: str) -> Secret:
     """The secret in a token, or a TamperedError: never the token as if it were the secret."""
+    return Secret(_decrypted(token, key, where).decode(errors="surrogatepass"))
+
+
+def _decrypted(token: str, key: Key, where: tuple[str, ...]) -> bytes:
     found = _match(token)
-    sealed = bytes.fromhex(found[2] + found[3] + found[4])
-    return Secret(key.decrypt(sealed, place(found[1], *where)).decode(errors="surrogatepass"))
+    return key.decrypt(bytes.fromhex(found[2] + found[3] + found[4]), place(found[1], *where))
 
 
 def _match(token: str) -> re.Match[str]:
-    found = _TOKEN.fullmatch(token)
+    found = FORM.fullmatch(token)
     if found is None:
         raise TamperedError("This is no sealed secret in the format v2.")
     return found

@@ -13,7 +13,7 @@ import pytest
 from siege_nb.declare import Part, Reference, Secret, secrets_of
 from siege_nb.settings import Settings
 from siege_nb.state import Directory
-from siege_nb.vault import Vault, os_keyring, sources
+from siege_nb.vault import Vault, os_keyring, passphrase, sources
 
 MakeVault = Callable[..., Vault]
 
@@ -42,13 +42,14 @@ class Params(Part):
 
 @pytest.fixture(autouse=True)
 def _no_keys_of_yours(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in (*sources.VARIABLES, "SIEGE_VAULT"):
+    for name in (*sources.OWN, "SIEGE_VAULT"):
         monkeypatch.delenv(name, raising=False)
     # Without an address D-Bus would look in the user's run directory and find a desktop's real keyring.
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", DEAD_BUS)
     os_keyring.usable.cache_clear()
     sources._warned.clear()
+    passphrase._derived.clear()
     yield
     os_keyring.usable.cache_clear()
 

@@ -34,7 +34,7 @@ def test_the_ring_file(vault: Vault, tmp_path: Path) -> None:
     assert str(uuid.UUID(ring["account"])) == ring["account"]
     assert ring["kept"] == {"source": "keyfile", "place": str(tmp_path / "data" / "vault.key")}
     assert set(ring["keys"]) == {ring["primary"]}
-    assert set(ring["keys"][ring["primary"]]) == {"wrapped", "created", "state"}
+    assert set(ring["keys"][ring["primary"]]) == {"wrapped", "created", "state", "used"}
     key = (tmp_path / "data" / "vault.key").read_text().strip()
     assert key not in file.read_text()
     assert "active" in file.read_text()
@@ -72,7 +72,7 @@ def test_a_damaged_ring_is_kept_and_refused(vault: Vault, tmp_path: Path, text: 
     with pytest.raises(DamagedError, match=r"ring\.json"):
         vault.seal(full(), kind=KIND, ident=IDENT)
     with pytest.raises(DamagedError):
-        Vault(vault._settings, vault._directory).open(sealed, kind=KIND, ident=IDENT)
+        Vault(vault._keys.settings, vault._directory).open(sealed, kind=KIND, ident=IDENT)
     assert file.read_text() == text
 
 

@@ -216,7 +216,7 @@ def test_describe_looks_and_makes_nothing(vault: Vault, tmp_path: Path) -> None:
     assert "AES-256-GCM" in vault.describe()
     (tmp_path / "data" / "vault.key").unlink()
     with pytest.raises(VaultError, match=r"vault\.key"):
-        Vault(vault._settings, vault._directory).describe()
+        Vault(vault._keys.settings, vault._directory).describe()
 
 
 def test_a_vault_shows_no_key(vault: Vault, tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_a_vault_shows_no_key(vault: Vault, tmp_path: Path) -> None:
     import traceback
 
     vault.seal(full(), kind=KIND, ident=IDENT)
-    shown_as = pprint.pformat(vars(vault)) + repr(vault._opened)
+    shown_as = pprint.pformat(vars(vault)) + pprint.pformat(vars(vault._keys)) + repr(vault._keys._opened)
     try:
         vault.open(vault.seal(full(), kind=KIND, ident=IDENT), kind=KIND, ident="other")
     except TamperedError as error:
