@@ -45,6 +45,14 @@ def load(kind: str) -> type[Adapter[Any]]:
     raise UnknownKindError(f"There is no kind of connection named {kind!r}.{near}", hint=f"Kinds: {', '.join(found)}")
 
 
+def by_scheme(scheme: str) -> type[Adapter[Any]] | None:
+    """The adapter that addresses beginning with this word mean, if there is one."""
+    try:
+        return load(scheme)
+    except UnknownKindError:
+        return next((adapter for adapter in load_all()[0] if scheme.casefold() in adapter.schemes), None)
+
+
 def load_all() -> tuple[list[type[Adapter[Any]]], dict[str, str]]:
     """Every adapter that can be imported, and why the others cannot."""
     adapters, broken = [], {}

@@ -6,7 +6,7 @@ import importlib
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
@@ -85,6 +85,10 @@ class TestResult:
         return self.shown()._repr_mimebundle_()
 
 
+class Doubt(Exception):
+    """A step of a test went well enough to go on, but there is something to say."""
+
+
 class Adapter(ABC, Generic[P]):
     """One kind of connection. Drivers are imported inside methods only: listing kinds must cost nothing."""
 
@@ -99,6 +103,16 @@ class Adapter(ABC, Generic[P]):
     params_type: ClassVar[type[Params]]
     #: What this driver's errors mean; see failures.
     rules: ClassVar[tuple[Rule, ...]] = ()
+    #: Addresses that begin so mean this kind, as those do that begin with its name or an alias; see urls.
+    schemes: ClassVar[tuple[str, ...]] = ()
+    #: Which field takes a part of an address that goes by another name: {"url": "master_url"}; see urls.
+    url_fields: ClassVar[Mapping[str, str]] = {}
+    #: Its client library made up `host=… dbname=…`; nobody else writes addresses so.
+    keywords: ClassVar[bool] = False
+    #: Which field of ours an error means by a usual name: {"host": "url"}.
+    field_names: ClassVar[Mapping[str, str]] = {}
+    #: Seconds that opening may take whatever the settings say: some kinds start slowly.
+    patience: ClassVar[float] = 0.0
 
     def __init__(self, params: P) -> None:
         self.params = params
@@ -110,6 +124,18 @@ class Adapter(ABC, Generic[P]):
     def address(self) -> tuple[str, int] | None:
         """Host and port to knock at before the driver does; None for kinds without one."""
         return None
+
+    def ready(self) -> None:
+        """All that these parameters need on this machine is here, or a MissingDriverError."""
+        self.require_driver()
+
+    def trial(self, host: Host) -> Session:
+        """The session that a test looks through; a kind whose session is shared gives one apart."""
+        return self.open(host)
+
+    def look(self, session: Browsable) -> None:
+        """A test's glance at what there is; a Doubt where that is not as the parameters say."""
+        session.schemas()
 
     def identify(self, session: Session) -> dict[str, str]:
         """Who the server is and whom it takes us for; asked once a session stands."""
@@ -141,6 +167,12 @@ class Adapter(ABC, Generic[P]):
         """A foreign error in our words, masked, naming the fields to mend."""
         return failures.translate(error, self.title, self.rules, self.address())
 
+    def own(self, error: SiegeError) -> SiegeError:
+        """The error, with the fields it is about by the names they have here."""
+        if isinstance(error, ConnectError):
+            error.fields = tuple(dict.fromkeys(self.field_names.get(field, field) for field in error.fields))
+        return error
+
     def test(self, host: Host, tell: Callable[[Step], None] = lambda step: None) -> TestResult:
         """driver → dns → tcp → auth → identity → browse; the first failure ends it. Each step is told as it ends."""
         steps: list[Step] = []
@@ -149,32 +181,37 @@ class Adapter(ABC, Generic[P]):
 
         def walk() -> Iterator[tuple[str, Callable[[], Any]]]:
             nonlocal session
-            yield "driver", self.require_driver
+            yield "driver", self.ready
             if address := self.address():
                 yield from probe.steps(*address, title=self.title, deadline=host.deadline)
 
-            def sign_in() -> None:
+            def sign_in() -> str:
                 nonlocal session
-                session = self.open(host)
+                session = self.trial(host)
+                return f"Starts slowly: may take {self.patience:g} s." if self.patience > host.deadline else ""
 
             yield "auth", sign_in
             if session is not None:
                 yield "identity", lambda: server.update(self.identify(session))
             if isinstance(session, Browsable):
-                yield "browse", session.schemas
+                browsable = session
+                yield "browse", lambda: self.look(browsable)
 
         try:
             for name, step in walk():
                 began = time.perf_counter()
+                status: StepStatus = "ok"
                 try:
-                    step()
+                    said = step() or ""
+                except Doubt as doubt:
+                    status, said = "warn", str(doubt)
                 except Exception as error:  # whatever a driver throws is a failed step, never a crash
-                    ours = error if isinstance(error, SiegeError) else self.translate(error)
+                    ours = self.own(error if isinstance(error, SiegeError) else self.translate(error))
                     problem = ours.problem if isinstance(ours, ConnectError) else ""
                     steps.append(Step(name, "fail", _since(began), problem, ours.message))
                     tell(steps[-1])
                     return TestResult(False, tuple(steps), ours, server)
-                steps.append(Step(name, "ok", _since(began)))
+                steps.append(Step(name, status, _since(began), detail=said))
                 tell(steps[-1])
             return TestResult(True, tuple(steps), None, server)
         finally:

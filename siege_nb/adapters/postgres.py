@@ -143,6 +143,7 @@ class PostgresAdapter(SQLAdapter[PostgresParams]):
 
     kind, title, extra = "postgres", "PostgreSQL", "postgres"
     aliases = ("postgresql",)
+    keywords = True
     drivers = ("psycopg",)
     params_type = PostgresParams
     session_type = PostgresSession

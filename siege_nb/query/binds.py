@@ -144,7 +144,7 @@ class _Given:
 
 # An empty list must give a condition that no row meets, and NOT IN one that all meet; each engine by its own words.
 _EMPTY = {
-    "named": "IN ()",
+    "named": "IN (SELECT NULL WHERE 1 = 0)",
     "dollar": "IN (SELECT NULL WHERE false)",
     "pyformat": "IN (SELECT NULL FROM DUAL WHERE false)",
     "numeric": "= ANY('{}')",

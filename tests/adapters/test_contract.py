@@ -1,4 +1,4 @@
-"""The shipped contract over all four kinds, on real servers."""
+"""The shipped contract over every kind, on real servers; Spark's is in test_spark, beside the one Java it needs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Any, ClassVar
 
 import pytest
 
-from siege_nb.testing import AdapterContract
+from siege_nb.errors import ConnectError
+from siege_nb.query.session import Queryable
+from siege_nb.testing import AdapterContract, BareHost
+from tests.servers.notebook import Jupyter
 
 
 class TestDuckDB(AdapterContract):
@@ -33,6 +36,50 @@ class TestSQLite(AdapterContract):
 
     def params(self) -> dict[str, Any]:
         return {"database": str(self.file), "create": True}
+
+
+class TestDatabase(AdapterContract):
+    kind = "database"
+    long_query = TestSQLite.long_query
+
+    @pytest.fixture(autouse=True)
+    def _file(self, tmp_path: Path) -> None:
+        self.file = tmp_path / "contract.sqlite"
+
+    def params(self) -> dict[str, Any]:
+        return {"connection_string": f"sqlite:///{self.file}?create=true"}
+
+
+class TestNotebook(AdapterContract):
+    """A kind without SQL: what the contract says of statements is not for it."""
+
+    kind = "notebook"
+
+    @pytest.fixture(autouse=True)
+    def _server(self, jupyter: Jupyter) -> None:
+        self.server = jupyter
+
+    def params(self) -> dict[str, Any]:
+        return {"url": self.server.url, "token": self.server.password}
+
+    def test_a_closed_session_fails_in_our_words(self) -> None:
+        session = self.adapter().open(BareHost())
+        assert not isinstance(session, Queryable)
+        session.close()
+        with pytest.raises(ConnectError) as caught:
+            session.ping()
+        assert caught.value.__context__ is None
+
+
+for _about_statements in (
+    "rows_and_binds_come_back", "a_name_without_a_value_is_told_before_anything_is_sent",
+    "statements_are_split_and_the_last_one_answers", "a_syntax_error_points_at_its_line_and_the_session_goes_on",
+    "an_unknown_table_is_not_found_and_the_session_goes_on", "rows_changed_are_counted",
+    "a_transaction_of_the_users_is_kept_and_rolled_back", "a_running_statement_is_cancelled_where_it_runs",
+    "cancelling_an_idle_session_harms_nothing", "what_there_is_can_be_browsed",
+):  # fmt: skip
+    assert hasattr(AdapterContract, f"test_{_about_statements}")
+    setattr(TestNotebook, f"test_{_about_statements}", None)
 
 
 class OnServer(AdapterContract):
