@@ -6,18 +6,39 @@ from pathlib import Path
 
 from siege_nb.models.client import ClientProfile
 from siege_nb.models.connection import ConnectionProfile
+from siege_nb.models.database import DatabaseProfile
+from siege_nb.models.project import ProjectProfile
 from siege_nb.state import Directory
 from siege_nb.store.collection import Collection, Damaged
 from siege_nb.store.files import Kept
-from siege_nb.store.shapes import CLIENTS, CONNECTIONS, UnknownParams
+from siege_nb.store.index import Index
+from siege_nb.store.rows import Row
+from siege_nb.store.shapes import CLIENTS, CONNECTIONS, DATABASES, PROJECTS
+from siege_nb.store.unknown import UnknownParams
 
-__all__ = ["Collection", "Damaged", "Kept", "Store", "UnknownParams"]
+__all__ = ["Collection", "Damaged", "Kept", "Row", "Store", "UnknownParams"]
 
 
 class Store:
-    """The clients and connections of one config directory."""
+    """The clients, connections, projects and databases of one config directory."""
 
     def __init__(self, directory: Directory | Path | str) -> None:
         self.directory = directory if isinstance(directory, Directory) else Directory(directory)
-        self.clients: Collection[ClientProfile] = Collection(self.directory, CLIENTS)
-        self.connections: Collection[ConnectionProfile] = Collection(self.directory, CONNECTIONS)
+        self.index = Index(self.directory.path)
+        self.clients: Collection[ClientProfile] = Collection(self.directory, CLIENTS, self.index)
+        self.connections: Collection[ConnectionProfile] = Collection(self.directory, CONNECTIONS, self.index)
+        self.projects: Collection[ProjectProfile] = Collection(self.directory, PROJECTS, self.index)
+        self.databases: Collection[DatabaseProfile] = Collection(self.directory, DATABASES, self.index)
+
+    def associate(self, client_code: str, project_code: str) -> Kept[ClientProfile]:
+        """Note that a client has a project, which must be there; from then on its projects are counted."""
+
+        def noted(client: ClientProfile) -> ClientProfile:
+            self.projects.find(project_code)  # under the lock: nobody can remove it meanwhile
+            if project_code in client.project_associations:
+                return client
+            projects = [*client.project_associations, project_code]
+            metadata = client.metadata.model_copy(update={"project_count": len(projects)})
+            return client.model_copy(update={"project_associations": projects, "metadata": metadata})
+
+        return self.clients.update(client_code, noted)

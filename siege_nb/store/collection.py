@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import builtins
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from siege_nb.declare import Part, suggest
 from siege_nb.errors import ConflictError, DamagedError, InvalidError, NotFoundError, SiegeError
-from siege_nb.state import Change, Directory, Identity
+from siege_nb.state import Change, Directory
 from siege_nb.store import document
+from siege_nb.store.conflict import StaleError, overtaken
 from siege_nb.store.files import Files, Kept
+from siege_nb.store.index import Index
+from siege_nb.store.listing import Listing
+from siege_nb.store.naming import meant
+from siege_nb.store.rows import Entry, Row, at, parsed
 from siege_nb.store.shapes import Shape
 
 logger = logging.getLogger(__name__)
 
+R = TypeVar("R")
 T = TypeVar("T", bound=Part)
 
-# How many names an error lists.
-SHOWN = 12
+#: What a save puts into each file: a document, or nothing.
+_Said = dict[str, Mapping[str, Any] | None]
+
+# How many names an error lists; among how many words the nearest is looked for.
+SHOWN, COMPARED = 12, 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +49,11 @@ class Collection(Generic[T]):
     tells of all such files.
     """
 
-    def __init__(self, directory: Directory, shape: Shape[T]) -> None:
+    def __init__(self, directory: Directory, shape: Shape[T], index: Index | None = None) -> None:
         self.directory = directory
         self.shape = shape
         self._files = Files(directory, shape)
-        self._named: dict[str, list[str]] = {}
-        # At which generation, and in which state of the folder, the names were gathered.
-        self._named_at: tuple[int, Identity | None] | None = None
+        self._listing = Listing(directory, shape, self._files, index or Index(directory.path))
 
     def find(self, key: str) -> Kept[T]:
         """The item of this key; NotFoundError says what there is, DamagedError what is wrong with its file."""
@@ -54,64 +62,96 @@ class Collection(Generic[T]):
             raise self._missing(key)
         return _or_raise(found)
 
-    def find_named(self, name: str) -> Kept[T]:
-        """The item of this name, whichever way its letters are cased, or of this key.
+    def find_named(self, name: str, scope: str = "") -> Kept[T]:
+        """The item of this name, whichever way its letters are cased, of SCOPE/name, or of this key.
 
-        ConflictError when there are several; DamagedError when its file was this one's and cannot be read any more.
+        Of several, the one of the given scope, then the one of no scope. ConflictError when there are several still;
+        DamagedError when its file was this one's and cannot be read any more.
         """
-        wanted = name.casefold()
         generation = self.directory.generation()
-        if self._named_at == self._now(generation) and len(keys := self._named.get(wanted, [])) == 1:
-            found = self._files.look(self.shape.file(keys[0]), generation)
-            if isinstance(found, SiegeError) or (found and self.shape.name(found.item).casefold() == wanted):
+        if known := self._listing.unchanged(generation):
+            try:
+                file = meant(known, self.shape, name, scope)
+            except ConflictError:  # one of them may have been renamed
+                file = ""
+            if file and (found := self._borne(file, known.entries[file], generation)):
                 return _or_raise(found)
-        # Not known, or no longer so: only a look at all of them can tell.
-        keys = self._gather(generation).get(wanted, [])
-        if len(keys) > 1:
-            raise ConflictError(
-                f"There are {len(keys)} {self.shape.noun}s named {name!r}: {', '.join(keys)}.",
-                hint=f"Use the {self.shape.key_field}, or rename all but one.",
-            )
-        file = self.shape.file(keys[0]) if keys else self._file(name)
-        found = self._files.look(file, generation) if file else None
-        if found is None:
-            raise self._missing(name)
-        return _or_raise(found)
+        # Not known, or no longer so: only a look at all of them can tell. What then still differs, the index made up.
+        listing = self._listing
+        for look in (partial(listing.fresh, eager=True), listing.look, listing.anew):
+            known = look()
+            file = meant(known, self.shape, name, scope)
+            if not file:
+                break
+            if found := self._borne(file, known.entries[file], generation):
+                return _or_raise(found)
+        raise self._missing(name)
 
     def list(self) -> list[Kept[T]]:
-        """All items that can be read, by key."""
+        """All items that can be read, by key, each read whole; where a line of each will do, `rows` costs far less."""
         return [found for _, found in self._files.scan() if isinstance(found, Kept)]
+
+    def rows(self, *, eager: bool = False) -> Sequence[Row]:
+        """A line of each item, by key, from memory: see Listing for how fresh it is."""
+        return self._listing.fresh(eager=eager).rows
+
+    def search(self, text: str, fields: Sequence[str] = ()) -> builtins.list[Kept[T]]:
+        """The items in which this text occurs, letter case aside, in one of the fields, given as dotted paths.
+
+        A value is looked at as Python writes it; elements of lists go by their number. Fields other than those that
+        are searched by default cost a reading of every file.
+        """
+        wanted, paths = text.casefold(), tuple(fields) or self.shape.searched
+        entries, generation = self._listing.fresh().entries, self.directory.generation()
+        narrowed = set(paths) <= set(self.shape.searched)
+        files = sorted(f for f, e in [*entries.items()] if e.row and (not narrowed or wanted in e.text))
+        said = (file for file in files if any(wanted in str(v).casefold() for v in self._values(file, paths)))
+        found = (self._files.look(file, generation, by_identity=True) for file in said)
+        return [kept for kept in found if isinstance(kept, Kept)]
 
     def damaged(self) -> builtins.list[Damaged]:
         """The files that cannot be read, and why; `list` leaves them out."""
         found = self._files.scan()
         return [Damaged(self.directory.path / file, error) for file, error in found if isinstance(error, SiegeError)]
 
+    def problems(self) -> builtins.list[Damaged]:
+        """The files that `rows` leaves out, and why; some faults only `damaged` finds, which reads every file whole."""
+        entries = self._listing.fresh().entries
+        found = sorted((file, e.problem) for file, e in [*entries.items()] if e.problem)
+        return [Damaged(self.directory.path / file, error) for file, error in found]
+
     def put(self, item: T, *, expected: str | None = None) -> Kept[T]:
         """Create or replace; with `expected`, only if that is still its version ("" = it must not exist yet).
 
-        A damaged file in its place is copied aside first. ConflictError when it was changed meanwhile, or when the
-        key or the name is taken.
+        A damaged file in its place is copied aside first. ConflictError when it was changed meanwhile, and by whom, or
+        when the key or the name is taken.
         """
         file = self.shape.file(self.shape.key(item))
+        read = self._files.last(file)
         aside: builtins.list[str] = []
+        if self.directory.identity(file) is None:
+            self._listing.fresh()  # before the lock is taken, not while others wait for it
 
-        def work(change: Change) -> Kept[T]:
+        def work(change: Change, said: _Said) -> Kept[T]:
             there = self._there(change, file)
             current = there if isinstance(there, Kept) else None
             if expected is not None and expected != (current.version if current else ""):
-                what = "has been changed by someone else" if there else "is no longer there"
-                raise ConflictError(
-                    f"The {self.shape.noun} {self.shape.name(item)!r} {what if expected else 'is there already'}.",
-                    hint="Nothing was saved. Read it again and repeat the change.",
-                )
+                raise StaleError(there is not None, current)
             if isinstance(there, DamagedError):
                 aside.append(change.set_aside(file))
             elif isinstance(there, SiegeError):
                 raise there
-            return self._write(change, item, current)
+            return self._write(change, said, item, current)
 
-        kept = self._save(work)
+        kept = conflict = None
+        try:
+            kept = self._save(work, "save")
+        except StaleError as stale:
+            what = f"The {self.shape.noun} {self.shape.name(item)!r}"
+            conflict = overtaken(self.directory, file, what, expected or "", read, item, stale)
+        if kept is None:
+            assert conflict is not None
+            raise conflict
         for name in aside:
             logger.warning("%s was damaged and has been replaced; what it was is in %s", file, name)
         return kept
@@ -122,7 +162,7 @@ class Collection(Generic[T]):
         if self.directory.identity(file) is None:  # without a lock: a mere mistake should not make a directory
             raise self._missing(key)
 
-        def apply(change: Change) -> Kept[T]:
+        def apply(change: Change, said: _Said) -> Kept[T]:
             there = self._there(change, file)
             if there is None:
                 raise self._missing(key)
@@ -138,9 +178,10 @@ class Collection(Generic[T]):
                 if self._there(change, self.shape.file(moved)) is not None:
                     raise self._taken(self.shape.key_field, moved, key)
                 change.remove(file)
-            return self._write(change, item, current)
+                said[file] = None
+            return self._write(change, said, item, current)
 
-        return self._save(apply)
+        return self._save(apply, "update")
 
     def remove(self, key: str) -> None:
         """Remove an item for good, also one that cannot be read."""
@@ -148,104 +189,112 @@ class Collection(Generic[T]):
         if self.directory.identity(file) is None:
             raise self._missing(key)
 
-        def work(change: Change) -> None:
+        def work(change: Change, said: _Said) -> None:
             if self.directory.identity(file) is None:
                 raise self._missing(key)
             change.remove(file)
+            said[file] = None
 
-        self.directory.change(work)
+        self._save(work, "remove")
 
     def _there(self, change: Change, file: str) -> Kept[T] | SiegeError | None:
         """What the change would write over. Always read: under the lock no file is taken from memory."""
         raw = change.read(file)
         return None if raw is None else self._files.parse(raw, file)
 
-    def _save(self, work: Callable[[Change], Kept[T]]) -> Kept[T]:
-        if self.shape.unique_names:
-            self._names(self.directory.generation())  # parsed before the lock is taken, not while others wait for it
+    def _save(self, work: Callable[[Change, _Said], R], act: str) -> R:
+        said: _Said = {}
         before = 0
 
-        def noted(change: Change) -> Kept[T]:
+        def noted(change: Change) -> R:
             nonlocal before
             before = change.generation
-            return work(change)
+            return work(change, said)
 
-        kept = self.directory.change(noted)
-        if self._named_at and self._named_at[0] == before:
-            # Nobody else has changed anything, so the names are known without looking at all of them again.
-            key = self.shape.key(kept.item)
-            for name in self._names_of(key):
-                self._named[name] = [other for other in self._named[name] if other != key]
-            self._named.setdefault(self.shape.name(kept.item).casefold(), []).append(key)
-            self._named_at = self._now(before + 1)
-        return kept
+        try:
+            result = self.directory.change(noted, act=act)
+        except BaseException:
+            if said:  # it may have been made all the same, and not been counted
+                self._listing.doubt()
+            raise
+        if said:
+            self._listing.saved(before, said)
+        return result
 
-    def _write(self, change: Change, item: T, current: Kept[T] | None) -> Kept[T]:
-        key, name = self.shape.key(item), self.shape.name(item)
-        file = self.shape.file(key)
-        if current is None or self.shape.key(current.item) != key:
-            for other in self.directory.names(self.shape.prefix, self.shape.suffix):
-                if other != file and other.casefold() == file.casefold():
-                    raise self._taken(self.shape.key_field, key, self.shape.key_in(other))
-        if self.shape.unique_names and (
-            current is None or self.shape.name(current.item).casefold() != name.casefold()
-        ):
-            for named in (self._names, self._gather):  # what is remembered may be out of date: then look again
-                others = [other for other in named(change.generation).get(name.casefold(), []) if other != key]
-                if not others:
-                    break
-            else:
-                raise self._taken(self.shape.name_field, name, others[0])
+    def _write(self, change: Change, said: _Said, item: T, current: Kept[T] | None) -> Kept[T]:
+        file = self.shape.file(self.shape.key(item))
+        self._refuse_taken(change.generation, item, file, current)
         data = self.shape.write(item, current.item if current else None)
         raw = document.write(data, (current.revision if current else 0) + 1, f"The {self.shape.noun}")
         change.write(file, raw)
         kept = self._files.parse(raw, file)
         if not isinstance(kept, Kept):
             raise InvalidError(f"The {self.shape.noun} could not be read again: {kept.message}")
+        said[file] = data
         return kept
 
-    def _names(self, generation: int) -> dict[str, builtins.list[str]]:
-        return self._named if self._named_at == self._now(generation) else self._gather(generation)
+    def _refuse_taken(self, generation: int, item: T, file: str, current: Kept[T] | None) -> None:
+        """Raise if the key or the name that an item newly takes is another's, letter case aside."""
+        if current is None or self.shape.file(self.shape.key(current.item)) != file:
+            for other in self._listing.at(generation).twins.get(file.casefold(), ()):
+                if other != file and self.directory.identity(other) is not None:
+                    raise self._taken(self.shape.key_field, self.shape.key(item), self.shape.key_in(other))
+        if self.shape.unique_names and (current is None or self._handle(current.item) != self._handle(item)):
+            known = self._listing.at(generation)
+            for other in known.named(self.shape.name(item)):
+                # What is remembered may be out of date: the file decides.
+                if other != file and self._bears(other, known.entries[other], generation, self._handle(item)):
+                    raise self._taken(self.shape.name_field, self.shape.name(item), self.shape.key_in(other))
 
-    def _gather(self, generation: int) -> dict[str, builtins.list[str]]:
-        """The keys of each name, letter case aside. A damaged file keeps the name that it was last known by."""
-        at = self._now(generation)
-        named: dict[str, list[str]] = {}
-        for file, found in self._files.scan():
-            key = self.shape.key_in(file)
-            names = [self.shape.name(found.item).casefold()] if isinstance(found, Kept) else self._names_of(key)
-            for name in names:
-                named.setdefault(name, []).append(key)
-        self._named, self._named_at = named, at
-        return named
+    def _bears(self, file: str, entry: Entry, generation: int, handle: tuple[str, str]) -> bool:
+        """Whether a file has this name and scope; a damaged one keeps those that it was last known by."""
+        found = self._files.look(file, generation)
+        if isinstance(found, Kept):
+            return self._handle(found.item) == handle
+        return found is not None and (entry.name.casefold(), entry.scope.casefold()) == handle
 
-    def _names_of(self, key: str) -> builtins.list[str]:
-        return [name for name, keys in builtins.list(self._named.items()) if key in keys]
+    def _borne(self, file: str, entry: Entry, generation: int) -> Kept[T] | SiegeError | None:
+        """What a file holds, if that still has the name by which it was looked up, or cannot be read."""
+        found = self._files.look(file, generation)
+        if isinstance(found, Kept) and self._handle(found.item) != (entry.name.casefold(), entry.scope.casefold()):
+            return None
+        return found
 
-    def _file(self, key: str) -> str:
-        """The file of what may be a key, or nothing."""
-        try:
-            return self.shape.file(key)
-        except InvalidError:
-            return ""
+    def _handle(self, item: T) -> tuple[str, str]:
+        return self.shape.name(item).casefold(), self.shape.scope(item).casefold()
 
-    def _now(self, generation: int) -> tuple[int, Identity | None]:
-        folder = self.shape.prefix.rpartition("/")[0]
-        return generation, self.directory.identity(folder) if folder else None
+    def _values(self, file: str, paths: Sequence[str]) -> Iterator[Any]:
+        """What stands in a file at these dotted paths."""
+        raw = self.directory.read(file) or b""
+        data: Mapping[str, Any] | None = parsed(raw)
+        if data is None:
+            try:
+                data = document.read(raw, file).data
+            except SiegeError:  # a damaged file is no hit; `problems` tells of it
+                return
+        for path in paths:
+            yield from at(data, path)
 
     def _taken(self, field: str, value: str, key: str) -> ConflictError:
         return ConflictError(f"The {field} {value!r} is taken by the {self.shape.noun} {key!r}.")
 
     def _missing(self, wanted: str) -> NotFoundError:
-        found = self.list()
-        words = sorted({w for k in found for w in (self.shape.name(k.item), self.shape.key(k.item))} - {wanted})
-        shown = sorted(self.shape.name(k.item) if self.shape.unique_names else self.shape.key(k.item) for k in found)
-        more = f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
-        there = f"There are: {', '.join(shown[:SHOWN])}{more}." if shown else f"There are no {self.shape.noun}s yet."
-        if damaged := [d.path.name for d in self.damaged()]:
-            more = f" and {len(damaged) - SHOWN} more" if len(damaged) > SHOWN else ""
-            there = f"{there} Cannot be read: {', '.join(damaged[:SHOWN])}{more}."
-        return NotFoundError(f"There is no {self.shape.noun} {wanted!r}.{suggest(wanted, words)}", hint=there)
+        known = self._listing.fresh(eager=True)
+        noun, rows = self.shape.noun, known.rows
+        words = sorted({word for row in rows for word in (row.name, row.key)} - {wanted})
+        if len(words) > COMPARED:
+            words = [word for word in words if word[:1].casefold() == wanted[:1].casefold()][:COMPARED]
+        names = sorted(row.name if self.shape.unique_names else row.key for row in rows)
+        there = f"There are: {_listed(names)}." if names else f"There are no {noun}s yet."
+        damaged = sorted(Path(file).name for file, entry in [*known.entries.items()] if entry.problem)
+        if damaged:
+            there = f"{there} Cannot be read: {_listed(damaged)}."
+        return NotFoundError(f"There is no {noun} {wanted!r}.{suggest(wanted, words)}", hint=there)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{', '.join(names[:SHOWN])}{more}"
 
 
 def _or_raise(found: Kept[T] | SiegeError) -> Kept[T]:

@@ -8,6 +8,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from pydantic_core import to_json
+
 from siege_nb.errors import AccessError, DamagedError, InvalidError, Issue
 
 FORMAT = 1
@@ -59,9 +61,9 @@ def write(data: Mapping[str, Any], revision: int, what: str) -> bytes:
     """The bytes of a document; InvalidError when there is something in it that JSON does not know."""
     raw = b""
     try:
-        total, problem = _sum(data)
+        total, problem = _sum(data)  # which refuses what JSON does not know; the writer, six times as fast, does not
         ours = {"format": FORMAT, "rev": revision, "sum": total}
-        raw = (json.dumps({**data, OURS: ours}, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+        raw = b"" if problem else to_json({**data, OURS: ours}, indent=2) + b"\n"
     except (TypeError, ValueError, RecursionError) as error:
         problem = f"it cannot be written as JSON ({error})"
     if problem:

@@ -61,7 +61,11 @@ class Files(Generic[T]):
         The generation covers what an identity may hide from us: a network file system that answers out of date.
         """
         began = time.time_ns()
-        identity = self.directory.identity(file)
+        try:
+            identity = self.directory.identity(file)
+        except InvalidError:
+            name = f"{str(self.directory.path / file)!r}"
+            return DamagedError(f"{name} cannot be read: no {self.shape.noun} has such a name.", hint="Rename it.")
         if identity is None:
             self._forget(file)
             return None
@@ -82,6 +86,11 @@ class Files(Generic[T]):
         settled = began - max(identity.modified, identity.changed) > TICK
         self._seen[file] = _Seen(identity, generation, settled, found)
         return found
+
+    def last(self, file: str) -> Kept[T] | None:
+        """What a file held when it was last read here."""
+        known = self._parsed.get(file)
+        return known[1] if known and isinstance(known[1], Kept) else None
 
     def parse(self, raw: bytes, file: str) -> Kept[T] | SiegeError:
         """What these bytes are as that file: an item, or the error that says what is wrong. The same once for all."""

@@ -7,29 +7,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from pydantic import ConfigDict
-
 from siege_nb import adapters
 from siege_nb.adapters.base import Params
 from siege_nb.declare import Part, secrets_of, structure, unstructure
 from siege_nb.errors import InvalidError, Issue, SealedError, UnknownKindError
 from siege_nb.models.client import ClientProfile
 from siege_nb.models.connection import ConnectionProfile
+from siege_nb.models.database import DatabaseProfile
+from siege_nb.models.project import ProjectProfile
 from siege_nb.models.stamps import safe_code
+from siege_nb.store.rows import value
+from siege_nb.store.unknown import UnknownParams
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T", bound=Part)
-
-
-class UnknownParams(Params):
-    """The parameters of a kind that is not installed: kept as they are, so that the profile lists and survives."""
-
-    model_config = ConfigDict(extra="allow")
-
-    def __repr_args__(self) -> list[tuple[str | None, Any]]:
-        # Which of them are secrets only the missing kind knows.
-        return [(key, ...) for key in self.__pydantic_extra__ or {}]
 
 
 @dataclass(frozen=True)
@@ -44,6 +36,14 @@ class Shape(Generic[T]):
     read: Callable[[dict[str, Any]], T]
     #: The document of an item that takes the place of another, or of none.
     write: Callable[[T, T | None], dict[str, Any]]
+    #: What a list shows of a document besides its key and name; never a secret, for the index keeps it.
+    summary: Callable[[Mapping[str, Any]], dict[str, Any]]
+    #: The fields that a search looks at when none are named; the index keeps their values.
+    searched: tuple[str, ...]
+    #: The fields of which the first that is not empty says where the name is unique.
+    scoped_by: tuple[str, ...] = ()
+    #: The name of an item that has none, where it may have none.
+    unnamed: str | None = None
     #: Names are handles that users type; they must not be ambiguous.
     unique_names: bool = False
     #: The key may change, and the file with it; elsewhere secrets are bound to it.
@@ -72,6 +72,26 @@ class Shape(Generic[T]):
         """What people call an item."""
         return str(getattr(item, self.name_field))
 
+    def scope(self, item: T) -> str:
+        """Where its name is unique."""
+        return next((str(found) for field in self.scoped_by if (found := getattr(item, field))), "")
+
+    def qualified(self, item: T) -> str:
+        """The name by which an item is found from everywhere."""
+        return qualified(self.scope(item), self.name(item))
+
+    def scope_in(self, data: Mapping[str, Any]) -> str:
+        """Where the name in a document is unique."""
+        return next((str(found) for field in self.scoped_by if (found := data.get(field))), "")
+
+    def is_key(self, key: str) -> bool:
+        """A file may be named so."""
+        try:
+            safe_code(key)
+        except ValueError:
+            return False
+        return True
+
     def from_document(self, data: Mapping[str, Any], key: str) -> T:
         """The item that a document describes; InvalidError says what is wrong, or that it is another's."""
         said = data.get(self.key_field, key)
@@ -81,8 +101,21 @@ class Shape(Generic[T]):
         return self.read({**data, self.key_field: key})
 
 
+def qualified(scope: str, name: str) -> str:
+    """SCOPE/name, or the name alone where there is no scope."""
+    return f"{scope}/{name}" if scope else name
+
+
 def _client(data: dict[str, Any]) -> ClientProfile:
     return structure(ClientProfile, data, what="The client", at_rest=True)
+
+
+def _project(data: dict[str, Any]) -> ProjectProfile:
+    return structure(ProjectProfile, data, what="The project", at_rest=True)
+
+
+def _database(data: dict[str, Any]) -> DatabaseProfile:
+    return structure(DatabaseProfile, data, what="The database", at_rest=True)
 
 
 def _connection(data: dict[str, Any]) -> ConnectionProfile:
@@ -115,30 +148,73 @@ def _params_type(kind: str) -> type[Params]:
         return UnknownParams
 
 
-def _client_document(item: ClientProfile, current: ClientProfile | None) -> dict[str, Any]:
+# Keys that the documented layout does not have: they stand in a file only where they say something.
+_UNSAID = {
+    "client_code": None, "workspace": "", "environment": None, "owner": "", "visibility": "private",
+    "notebook_specific": None, "spark_specific": None, "database_specific": None, "default_connection": None,
+}  # fmt: skip
+
+
+def _document(item: Part) -> dict[str, Any]:
     document: dict[str, Any] = unstructure(item)
-    return document
+    return {key: value for key, value in document.items() if key not in _UNSAID or value != _UNSAID[key]}
+
+
+def _plain_document(item: Part, current: Part | None) -> dict[str, Any]:
+    return _document(item)
 
 
 def _connection_document(item: ConnectionProfile, current: ConnectionProfile | None) -> dict[str, Any]:
-    """The seed's document: what is not set has no key, and `security` says what is true of the secrets."""
-    if isinstance(item.connection_params, UnknownParams):
-        there = current.connection_params if current else UnknownParams()
-        if item.connection_params != there:
+    """The seed's document, in which `security` says what is true of the secrets."""
+    params = item.connection_params
+    if isinstance(params, UnknownParams):
+        there = current.connection_params if current else None
+        fresh = params.open_texts() - (there.open_texts() if isinstance(there, UnknownParams) else set())
+        if fresh:
             raise SealedError(
-                f"No kind {item.connection_type!r} is installed here, so nobody can tell which of its parameters are "
-                "secrets; they cannot be written.",
+                f"No kind {item.connection_type!r} is installed here, so nobody can tell whether "
+                f"{', '.join(sorted(path for path, _ in fresh))} is a secret; it cannot be written as it is.",
                 hint="Install the kind first; what is in the file already stays as it is.",
             )
-    else:
-        # Nothing open can be written, so a profile with a secret is one whose secrets are safe.
-        safe = any(True for _ in secrets_of(item.connection_params))
-        said = {"encrypted": safe, "encryption_method": "aes-256-gcm" if safe else "", "credentials_stored": safe}
-        item = item.model_copy(update={"security": item.security.model_copy(update=said)})
-    document: dict[str, Any] = unstructure(item)
-    if document["client_code"] is None:
-        del document["client_code"]
-    return document
+    # Nothing open can be written, so a profile with a secret is one whose secrets are safe.
+    safe = any(True for _ in secrets_of(params))
+    said = {"encrypted": safe, "encryption_method": "aes-256-gcm" if safe else "", "credentials_stored": safe}
+    return _document(item.model_copy(update={"security": item.security.model_copy(update=said)}))
+
+
+def _at(**paths: str) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """A summary: the values of a document at these paths, None where it says nothing."""
+    return lambda data: {name: value(data, path) for name, path in paths.items()}
+
+
+def _client_summary(data: Mapping[str, Any]) -> dict[str, Any]:
+    projects = data.get("project_associations")
+    return {
+        "status": value(data, "metadata.status", "active"),
+        "industry": value(data, "metadata.industry", ""),
+        "project_count": value(data, "metadata.project_count", 0),
+        "projects": len(projects) if isinstance(projects, list) else 0,
+    }
+
+
+def _connection_summary(data: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = data.get("metadata")
+    used: Mapping[str, Any] = metadata if isinstance(metadata, dict) else {}
+    return {
+        "connection_type": data.get("connection_type"),
+        "status": used.get("status", "active"),
+        "client_code": data.get("client_code"),
+        "workspace": data.get("workspace", ""),
+        "environment": data.get("environment"),
+        "owner": data.get("owner", ""),
+        "visibility": data.get("visibility", "private"),
+        "tags": data.get("tags", []),
+        "auto_connect": used.get("auto_connect", False),
+        "last_used": used.get("last_used"),
+        "last_connected": used.get("last_connected"),
+        "connection_count": used.get("connection_count", 0),
+        "created_date": used.get("created_date"),
+    }
 
 
 CLIENTS = Shape(
@@ -147,7 +223,11 @@ CLIENTS = Shape(
     key_field="client_code",
     name_field="client_name",
     read=_client,
-    write=_client_document,
+    write=_plain_document,
+    summary=_client_summary,
+    searched=(
+        "client_name", "client_code", "metadata.industry", "contact_info.primary_contact", "contact_info.email",
+    ),
     movable=True,
 )
 
@@ -158,5 +238,31 @@ CONNECTIONS = Shape(
     name_field="name",
     read=_connection,
     write=_connection_document,
+    summary=_connection_summary,
+    searched=("name", "connection_type", "client_code", "workspace", "environment", "tags", "notes"),
+    scoped_by=("workspace", "client_code"),
     unique_names=True,
+)
+
+PROJECTS = Shape(
+    noun="project",
+    prefix="project_",
+    key_field="project_code",
+    name_field="project_name",
+    read=_project,
+    write=_plain_document,
+    summary=_at(description="description"),
+    searched=("project_name", "project_code", "description"),
+    unnamed="",
+)
+
+DATABASES = Shape(
+    noun="database",
+    prefix="database_",
+    key_field="name",
+    name_field="name",
+    read=_database,
+    write=_plain_document,
+    summary=_at(connection_type="connection_type", host="host", database="database"),
+    searched=("name", "connection_type", "host", "database"),
 )

@@ -17,6 +17,7 @@ import pytest
 
 from siege_nb.state import Directory
 from siege_nb.store import Store
+from tests.state.audited import audited, verdict
 from tests.store.profiles import client, count, leftovers
 from tests.store.test_many_processes import ROOT, Worker, workers
 from tests.store.workers import CODE, SINGLE
@@ -90,24 +91,30 @@ def test_what_is_acknowledged_is_on_the_disk(strace: str, tmp_path: Path) -> Non
     directory = tmp_path / "config"
     lines = traced(strace, directory, "openat,write,fsync,fdatasync,rename,renameat,renameat2,unlinkat,unlink,flock")
     here, new = re.escape(f"<{directory}>"), r"\.tmp-[0-9a-f]{16}"
+    audit = re.escape(f"<{directory}/audit/log-000001.jsonl>")
     temporary = re.escape(f"{directory}/") + new
     order = [
         r"flock\(.*/\.lock>, LOCK_EX\) = 0",
+        rf"write\(\d+{audit}.* = \d+",
+        rf"fdatasync\(\d+{audit}\) += 0",
         rf'openat\(\d+{here}, "{new}", O_WRONLY\|O_CREAT\|O_EXCL\|O_NOFOLLOW\|O_CLOEXEC, 0600\)',
         rf"write\(\d+<{temporary}>.* = \d+",
         rf"fsync\(\d+<{temporary}>\) += 0",
         rf'rename(at|at2)?\(\d+{here}, "{new}", \d+{here}, "client_{CODE}\.json"',
         rf"fsync\(\d+{here}\) += 0",
+        rf"write\(\d+{audit}.* = \d+",
         r"flock\(.*/\.lock>, LOCK_UN\) = 0",
     ]
-    found = [next((n for n, pattern in enumerate(order) if re.match(pattern, line)), None) for line in lines]
-    assert [n for n in found if n is not None] == list(range(len(order))), "\n".join(lines)
+    found = [line for line in lines if any(re.match(pattern, line) for pattern in order)]
+    assert len(found) == len(order), "\n".join(lines)
+    assert all(re.match(pattern, line) for pattern, line in zip(order, found, strict=True)), "\n".join(lines)
     # Nothing else was made, renamed or removed.
     assert sum("O_EXCL" in line for line in lines) == 1
     assert sum(line.startswith("rename") for line in lines) == 1
     assert not [line for line in lines if line.startswith("unlink")]
     written = [line for line in lines if line.startswith("write(")]
-    assert {re.sub(r".*/(\.tmp|[^>]*)[^>]*>.*", r"\1", line) for line in written} == {".tmp", ".lock", "generation"}
+    written_to = {re.sub(r".*/(\.tmp|[^>]*)[^>]*>.*", r"\1", line) for line in written}
+    assert written_to == {".tmp", ".lock", "generation", "head", "log-000001.jsonl"}
 
 
 # --- Calls that fail ------------------------------------------------------------------------------------------------
@@ -182,7 +189,7 @@ def test_every_system_call_may_fail_once(strace: str, subject: Subject, tmp_path
     new = contents(model)
     for call, error in FAULTS:
         for k in range(1, 200):
-            store = Store(Directory(directory, fsync=False))
+            store = Store(audited(directory, fsync=False))
             store.clients.put(client())
             tracer = subprocess.Popen(
                 [strace, "-f", "-qq", "-o", str(log), "-e", f"trace={call}",
@@ -197,7 +204,7 @@ def test_every_system_call_may_fail_once(strace: str, subject: Subject, tmp_path
             fired = log.read_text().count("(INJECTED)")
             context = (call, error, k, said)
             # Whoever comes later finishes what was begun, and finds the old or the new.
-            later = Store(Directory(directory, fsync=False))
+            later = Store(audited(directory, fsync=False))
             found = contents(later)
             assert found in (old, new), (context, found)
             if said == "acknowledged":
@@ -208,6 +215,7 @@ def test_every_system_call_may_fail_once(strace: str, subject: Subject, tmp_path
                 tally["refused" if found == old else "done all the same"] += 1
             later.clients.put(client("NEXT"))
             assert leftovers(directory) == [], context
+            assert verdict(later.directory).ok, (context, verdict(later.directory))
             shutil.rmtree(directory)
             tally["runs"] += 1
             tally["fired"] += fired

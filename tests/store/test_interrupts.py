@@ -19,6 +19,7 @@ import siege_nb
 from siege_nb.errors import ConflictError
 from siege_nb.state import Directory
 from siege_nb.store import Store
+from tests.state.audited import audited, verdict
 from tests.store.profiles import client, connection, count, counted, leftovers
 from tests.store.test_many_processes import workers
 
@@ -108,7 +109,7 @@ def test_an_interrupt_at_every_line(tmp_path: Path, save: Callable[[Store], obje
     descriptors = opened()
     fired, met = [], set()
     for n in range(1, 2000):
-        directory = Directory(tmp_path / str(n), fsync=False, patience=5)
+        directory = audited(tmp_path / str(n), fsync=False, patience=5)
         store = Store(directory)
         store.clients.put(client())
         tracer = InterruptAt(n)
@@ -121,6 +122,7 @@ def test_an_interrupt_at_every_line(tmp_path: Path, save: Callable[[Store], obje
         assert found in outcomes.values(), tracer.where
         assert leftovers(directory.path) == [], tracer.where
         assert (directory.path / ".lock").read_text().strip() == "", tracer.where
+        assert verdict(directory).ok, tracer.where
         save(store) if found == old else None
         if not tracer.where:
             break

@@ -115,8 +115,10 @@ def test_no_update_is_lost_and_none_is_read_half(tmp_path: Path) -> None:
     assert judge(store, acknowledged, kills=0) == 0
 
 
-@pytest.mark.fault
-def test_no_update_is_lost_when_writers_are_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "wanted", [pytest.param(50, marks=pytest.mark.fault), pytest.param(300, marks=pytest.mark.soak)]
+)
+def test_no_update_is_lost_when_writers_are_killed(tmp_path: Path, wanted: int) -> None:
     store = begin(tmp_path)
     dice, kills, holders = random.Random(1), 0, 0
     running: dict[str, Worker] = {}
@@ -146,7 +148,7 @@ def test_no_update_is_lost_when_writers_are_killed(tmp_path: Path) -> None:
     try:
         for me in acknowledged:
             start(me)
-        while kills < 50:
+        while kills < wanted:
             victim = dice.choice(list(running))
             if kills % 2:
                 # Whoever holds the lock this instant dies in the middle of it, or right after.
@@ -164,7 +166,7 @@ def test_no_update_is_lost_when_writers_are_killed(tmp_path: Path) -> None:
     untold += judge(store, acknowledged, kills=WRITERS)
     total = sum(acknowledged.values())
     print(f"{kills} kills, {holders} of them of the lock's holder; {total} updates, {untold} done but not acknowledged")
-    assert kills == 50 + WRITERS
+    assert kills == wanted + WRITERS
     assert holders >= 5
     assert total >= 1000
 

@@ -14,10 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from siege_nb.errors import SiegeError
+from siege_nb.errors import ConflictError, SiegeError
 from siege_nb.models.client import ClientProfile
 from siege_nb.state import Directory
 from siege_nb.store import Store
+from tests.state.audited import audited
 from tests.store.profiles import client, connection, count, counted, leftovers, noted
 
 CODE = "ACME001"
@@ -79,9 +80,61 @@ def move(path: str, first: str, second: str) -> None:
         say(codes[0])
 
 
+def fill(path: str, me: str, times: str) -> None:
+    """Add connections one after the other, and remove each when the next but one is there."""
+    store = Store(Directory(path, fsync=False, patience=30))
+    say("ready")
+    sys.stdin.readline()
+    for n in range(1, int(times) + 1):
+        store.connections.put(connection(f"{me} {n}", connection_id=f"{me}{n}"), expected="")
+        if n > 2:
+            store.connections.remove(f"{me}{n - 2}")
+        say(n)
+
+
+def zygote(path: str, histories: str) -> None:
+    """Fork a client of the register for each name that is read, or a reader for `reader`; says its pid.
+
+    A fork costs a millisecond where a new interpreter costs a second, most of it what the others then cannot do.
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system buries them
+    say("ready")
+    for name in map(str.strip, sys.stdin):
+        child = os.fork()
+        if child == 0:
+            act_on_register(path, f"{histories}/{name}", only_read=name.startswith("reader"))
+        say(child)
+
+
+def act_on_register(path: str, history: str, *, only_read: bool) -> None:
+    """Read the profile and replace it, by turns, until killed; what was asked and what came of it is written down."""
+    store = Store(Directory(path, fsync=False, patience=60))
+    log = os.open(history, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    me, count = os.path.basename(history), 0
+
+    def note(*words: object) -> None:
+        os.write(log, f"{' '.join(map(str, words))}\n".encode())
+
+    while True:
+        began = time.monotonic_ns()
+        kept = store.clients.find(CODE)
+        note("read", began, time.monotonic_ns(), kept.revision, kept.item.metadata.notes)
+        if only_read:
+            continue
+        count += 1
+        value, began = f"{me}.{os.getpid()}.{count}", time.monotonic_ns()
+        note("try", began, 0, kept.revision + 1, value)
+        try:
+            done = store.clients.put(noted(kept.item, value), expected=kept.version)
+        except ConflictError:
+            note("refused", began, time.monotonic_ns(), kept.revision + 1, value)
+        else:
+            note("wrote", began, time.monotonic_ns(), done.revision, value)
+
+
 def once(path: str) -> None:
     """One update with all its syncs, for those who watch system calls."""
-    store = Store(Directory(path))
+    store = Store(audited(Path(path)))
     store.clients.put(client())
     say("ready")
     sys.stdin.readline()
@@ -104,14 +157,14 @@ def subject(fd: str) -> None:
     ctypes.CDLL(None).prctl(prctl, anyone, 0, 0, 0)
     with socket.socket(fileno=int(fd)) as asked, tempfile.TemporaryDirectory() as warm:
         # What is imported on first use is imported here, not under faults.
-        store = Store(warm)
+        store = Store(audited(Path(warm, "config")))
         for change in SINGLE.values():
             store.clients.put(client())
             change(store)
         asked.send(b"ready")
         while question := asked.recv(1 << 12).decode():
             work, path = question.split()
-            store = Store(path)
+            store = Store(audited(Path(path)))
             try:
                 SINGLE[work](store)
                 answer = "acknowledged"
@@ -124,7 +177,7 @@ def subject(fd: str) -> None:
 
 def interrupted(path: str, times: str) -> None:
     """Update until interrupted so many times, then tell what is left behind."""
-    store = Store(Directory(path, fsync=False, patience=20))
+    store = Store(audited(Path(path), fsync=False, patience=20))
     store.clients.put(client())
     before, hits, done = len(os.listdir("/proc/self/fd")), 0, 0
     armed = late = False
