@@ -1,25 +1,45 @@
-"""Where the parts are put together: the store, the vault and the pool of one config directory."""
+"""Where the parts are put together: the store, the vault, the facts and the pool of one config directory."""
 
 from __future__ import annotations
 
+import getpass
+import os
+import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from siege_nb import adapters
 from siege_nb.adapters.base import Adapter, Step, TestResult
-from siege_nb.declare import Part, Secret
-from siege_nb.errors import ConnectTimeoutError, InvalidError, NotFoundError, QueryTimeoutError
+from siege_nb.declare import Part, Secret, secrets_of
+from siege_nb.errors import (
+    ConflictError,
+    ConnectError,
+    ConnectTimeoutError,
+    DamagedError,
+    InvalidError,
+    NotFoundError,
+    QueryTimeoutError,
+    UnknownKindError,
+    VaultError,
+)
+from siege_nb.facts import Facts, Tried
+from siege_nb.masking import mask
+from siege_nb.models.access import Visibility, may
+from siege_nb.models.client import ClientProfile
 from siege_nb.models.connection import ConnectionProfile
+from siege_nb.models.stamps import now
 from siege_nb.pool import MARGIN, Key, Lease, Pool
 from siege_nb.query.result import Result
 from siege_nb.query.run import Worker, ask, counts
 from siege_nb.query.session import Answer, Session
 from siege_nb.settings import Settings
-from siege_nb.state import Directory
-from siege_nb.store import Store
-from siege_nb.vault import Vault
+from siege_nb.state import Audit, Directory, Record
+from siege_nb.store import Store, account, document
+from siege_nb.store.edits import locked, refuse_edit, used
+from siege_nb.vault import Rotation, Vault
 
 #: Who holds the session that cells talk over; browsers and tests hold others.
 CELLS = "cells"
@@ -37,37 +57,57 @@ class _Host:
     def deadline(self) -> float:
         return self.workspace.settings.deadline
 
+    @property
+    def patience(self) -> float:
+        """Seconds after which it is given up: the deadline, but what its kind needs to start."""
+        try:
+            slow = adapters.load(self.profile.connection_type).patience
+        except UnknownKindError:  # whoever opens it is told
+            slow = 0.0
+        return max(self.deadline, slow)
+
     def resolve(self, reference: str) -> Secret:
         return self.workspace.vault.resolve(reference, kind="connection", ident=self.profile.connection_id, path="")
 
     def open(self) -> Session:
         """A session, with all that its first statement needs."""
-        session = self._adapter().open(self)
+        session = self._adapter("open").open(self)
         # Half a second that belongs to connecting; and only now, for after it MySQL's C extension no longer loads.
         import pyarrow  # noqa: F401
 
+        self.workspace.facts.connected(self.profile.connection_id, now())
         return session
 
     def test(self) -> TestResult:
         """How the connection can be reached, step by step, under our own deadline."""
         name, steps = self.profile.name, list[Step]()
         worker = Worker(name)
+
+        def walk() -> TestResult:
+            try:
+                adapter = self._adapter("test")
+            except VaultError as error:  # a secret that is not to be had is found out by a test like any other fault
+                return TestResult(False, (Step("secrets", "fail", 0.0, "auth", error.message),), error)
+            return adapter.test(self, steps.append)
+
         try:
             return worker.call(
-                lambda: self._adapter().test(self, steps.append),
-                timeout=self.deadline + MARGIN,
+                walk,
+                timeout=self.patience + MARGIN,
                 doing=f"testing {name}",
             )
         except QueryTimeoutError:
-            late = ConnectTimeoutError(f"{name} did not answer within {self.deadline:g} s.", problem="timeout")
+            late = ConnectTimeoutError(f"{name} did not answer within {self.patience:g} s.", problem="timeout")
             return TestResult(False, (*steps, Step("deadline", "fail", 0.0, "timeout", late.message)), late)
         finally:
             self.stop.set()
             worker.close()
 
-    def _adapter(self) -> Adapter[Any]:
+    def _adapter(self, act: str) -> Adapter[Any]:
         """The adapter of the profile, with its secrets opened."""
         profile, vault = self.profile, self.workspace.vault
+        if any(True for _ in secrets_of(profile.connection_params)):
+            self.workspace.witness(act, profile)
         params = vault.open(profile.connection_params, kind="connection", ident=profile.connection_id)
         return adapters.load(profile.connection_type)(params)
 
@@ -77,63 +117,146 @@ class Workspace:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings.from_environment()
-        self.directory = Directory(self.settings.config_dir)
+        self.audit = Audit(self.settings.config_dir, self.settings.data_dir / "audit.key", actor())
+        self.directory = Directory(self.settings.config_dir, audit=self.audit)
         self.store = Store(self.directory)
         self.vault = Vault(self.settings, self.directory)
+        self.facts = Facts(self.directory.path)
         self.pool = Pool()
+        #: The client whose connections are meant when several have one name.
+        self.client = ""
+
+    def find(self, name: str) -> ConnectionProfile:
+        """A connection, with what the facts know of its use; the current client's own come first."""
+        profile = self._named(name)
+        return used(profile, self.facts.use(profile.connection_id))
 
     def knows(self, name: str) -> bool:
-        """There is a connection of this name."""
+        """There is a connection of this name, or several."""
         try:
-            self.store.connections.find_named(name)
+            self._named(name)
         except NotFoundError:
             return False
+        except ConflictError:  # whoever asks for it is told which there are
+            return True
         return True
 
-    def lease(self, name: str, holder: str = CELLS) -> Lease:
+    def lease(self, name: str | ConnectionProfile, holder: str = CELLS) -> Lease:
         """The live session of a connection: the same one until it is closed or its parameters change."""
-        profile = self.store.connections.find_named(name).item
+        profile = name if isinstance(name, ConnectionProfile) else self._named(name)
+        self.vault.unlock()  # here and not in the driver's thread, which can ask nobody for a passphrase
         host, key = _Host(self, profile), Key(profile.connection_id, holder)
-        # As they are at rest; what else a profile says, its name or a note, is no reason for another session.
-        version = profile.connection_type, profile.connection_params
+        # As they are at rest, whatever key they are sealed with: neither a rotation nor another name or note of the
+        # profile is a reason for another session.
+        marked = self.vault.marked(profile.connection_params, kind="connection", ident=profile.connection_id)
+        version = profile.connection_type, marked
         try:
-            return self.pool.lease(key, version, profile.name, host.open, deadline=host.deadline)
+            return self.pool.lease(key, version, profile.name, host.open, deadline=host.patience)
         except BaseException:  # a Ctrl-C too: the driver's thread is to know that nobody waits any more
             host.stop.set()
             raise
 
-    def query(self, name: str, sql: str, namespace: Mapping[str, Any], *, timeout: float | None = None) -> Result:
+    def query(
+        self, name: str | ConnectionProfile, sql: str, namespace: Mapping[str, Any], *, timeout: float | None = None
+    ) -> Result:
         """Run the statements of a text on the cells' session; the last answer is the result."""
-        lease = self.lease(name)
+        profile = name if isinstance(name, ConnectionProfile) else self._named(name)
+        lease = self.lease(profile)
         session = lease.queryable
         if session is None:
-            raise InvalidError(f"{name} cannot be queried with SQL.")
+            raise InvalidError(f"{profile.name} cannot be queried with SQL.")
         answers, values, seconds = lease.call(lambda: ask(session, sql, namespace), timeout=timeout)
         *earlier, last = answers or [Answer()]
-        return Result(last, sql, lease.name, seconds, values, counts(earlier), lease.in_transaction)
+        told = (counts(earlier), lease.in_transaction)
+        return Result(last, sql, lease.name, seconds, values, *told, environment=profile.environment)
 
     def test(self, name: str) -> TestResult:
-        """Try a saved connection, with a session of its own."""
-        return self.check(self.store.connections.find_named(name).item)
+        """Try a saved connection, with a session of its own, and keep how it went."""
+        profile = self._named(name)
+        result = self.check(profile)
+        problem, message = (result.error.problem if isinstance(result.error, ConnectError) else "", "")
+        if result.error:
+            message = mask(result.error.message)
+        self.facts.tested(profile.connection_id, Tried(now(), result.ok, result.response_time_ms, problem, message))
+        return result
+
+    def tests(self, name: str) -> list[Tried]:
+        """How the tests of a connection went, the newest first."""
+        return self.facts.tests(self._named(name).connection_id)
 
     def check(self, profile: ConnectionProfile) -> TestResult:
         """Try a connection, saved or not, under our own deadline; nothing is written."""
+        self.vault.unlock()
         return _Host(self, profile).test()
 
-    def save(self, profile: ConnectionProfile, *, expected: str | None = None) -> ConnectionProfile:
-        """Seal the secrets of a profile and write it; `expected` is the version it was read at, "" for a new one."""
+    def save(
+        self, profile: ConnectionProfile, *, expected: str | None = None, entered: Collection[str] = ()
+    ) -> ConnectionProfile:
+        """Seal the secrets of a profile and write it; `expected` is the version it was read at, "" for a new one.
+
+        AccessError when it is locked; InvalidError when a stored secret would go where it was not meant for, unless its
+        path is among the `entered` ones.
+        """
+        if (current := self._stored(profile.connection_id)) is not None:
+            refuse_edit(current, profile, entered)
         sealed = profile.model_copy(update={"connection_params": self._seal(profile)})
         return self.store.connections.put(sealed, expected=expected).item
 
     def remove(self, name: str) -> None:
         """Forget a connection: its sessions, its profile, and with it its sealed secrets."""
-        profile = self.store.connections.find_named(name).item
+        profile = self._named(name)
+        if not may("owner", "remove", profile.visibility):
+            raise locked(profile)
         self.pool.close(profile.connection_id)
         self.store.connections.remove(profile.connection_id)
+        self.facts.forget(profile.connection_id)
+
+    def share(self, name: str, visibility: Visibility) -> ConnectionProfile:
+        """Say who may see a connection, or lock and unlock it."""
+        ident = self._named(name).connection_id
+        return self.store.connections.update(ident, lambda p: p.model_copy(update={"visibility": visibility})).item
+
+    def opened(self, profile: ConnectionProfile) -> ConnectionProfile:
+        """A copy of a profile with its secrets in it, for those who must have them; the audit log knows."""
+        self.witness("hand out", profile)
+        params = self.vault.open(profile.connection_params, kind="connection", ident=profile.connection_id)
+        return profile.model_copy(update={"connection_params": params})
+
+    def witness(self, act: str, profile: ConnectionProfile) -> None:
+        """Put it on record that the secrets of a connection were used; where that cannot be, they are not."""
+        self.directory.witness(act, self.store.connections.shape.file(profile.connection_id))
+
+    def history(self, name: str) -> list[Record]:
+        """What was done to a connection, the newest last."""
+        return list(self.audit.records(self.store.connections.shape.file(self._named(name).connection_id)))
+
+    def rename_client(self, code: str, new: str) -> ClientProfile:
+        """Give a client another code; its connections follow, all in one change."""
+        return account.rename_client(self.store, code, new)
+
+    def remove_client(self, code: str) -> None:
+        """Forget a client to whom nothing belongs; ConflictError says what still does."""
+        account.remove_client(self.store, code)
+
+    def associate(self, code: str, project_code: str) -> ClientProfile:
+        """A client has this project from now on, which must be there."""
+        return self.store.associate(code, project_code).item
+
+    def dissociate(self, code: str, project_code: str) -> ClientProfile:
+        """A client has this project no longer."""
+        return account.dissociate(self.store, code, project_code)
+
+    def remove_project(self, code: str) -> None:
+        """Forget a project; no client has it any more."""
+        account.remove_project(self.store, code)
+
+    def rotate(self, *, finish: bool = False) -> Rotation:
+        """Seal every secret with a new key while others go on; `finish` destroys what earlier rotations left over."""
+        return self.vault.rotate(document, finish=finish)
 
     def disconnect(self, name: str) -> list[bool]:
         """Close the sessions of a connection; of each there was, whether what ran in it ended."""
-        return self.pool.close(self.store.connections.find_named(name).item.connection_id)
+        return self.pool.close(self._named(name).connection_id)
 
     def state(self, ident: str) -> str:
         """How a connection's session for cells stands: open, in transaction, or nothing."""
@@ -146,5 +269,23 @@ class Workspace:
         """Close every session; of each there was, whether what ran in it ended. The next query opens a new one."""
         return self.pool.close_all()
 
+    def _named(self, name: str) -> ConnectionProfile:
+        return self.store.connections.find_named(name, self.client).item
+
+    def _stored(self, ident: str) -> ConnectionProfile | None:
+        try:
+            return self.store.connections.find(ident).item
+        except (NotFoundError, DamagedError):  # a damaged one is copied aside by who writes over it
+            return None
+
     def _seal(self, profile: ConnectionProfile) -> Part:
         return self.vault.seal(profile.connection_params, kind="connection", ident=profile.connection_id)
+
+
+def actor() -> str:
+    """Who acts, as the audit log says it: the user, and the program they sit at."""
+    program = "kernel" if "ipykernel" in sys.modules else Path(sys.argv[0] or "python").stem
+    try:
+        return f"{getpass.getuser()}@{program}"
+    except (KeyError, OSError, ImportError):  # a container's user without a name
+        return f"uid {os.getuid() if hasattr(os, 'getuid') else '?'}@{program}"

@@ -17,13 +17,16 @@ from siege_nb import adapters
 from siege_nb.adapters.base import Host
 from siege_nb.declare import Reference, Secret, structure
 from siege_nb.errors import (
+    AccessError,
     AuthError,
     ConflictError,
     ConnectError,
     ConnectTimeoutError,
     DamagedError,
+    InvalidError,
     MissingDriverError,
     NotFoundError,
+    SiegeError,
     VaultError,
 )  # fmt: skip
 from siege_nb.models.connection import ConnectionProfile
@@ -245,3 +248,78 @@ def test_what_an_adapter_resolves_comes_from_the_vault(workspace: Workspace, mon
     monkeypatch.setenv("SOME_PASSWORD", "from-the-environment")
     found = workspace.vault.resolve("env:SOME_PASSWORD", kind="connection", ident="x", path="password")
     assert found == Secret("from-the-environment")
+
+
+def test_a_stored_secret_does_not_follow_to_another_host(workspace: Workspace, add: Add) -> None:
+    stored = add("pg", "postgres", host="one.example.com", database="d", username="u", password="a-secret-4711")
+    assert isinstance(stored, ConnectionProfile)
+    elsewhere = {"connection_params": stored.connection_params.model_copy(update={"host": "two.example.com"})}
+    moved = stored.model_copy(update=elsewhere)
+    with pytest.raises(InvalidError, match="password: must be entered again: it was meant for another host"):
+        workspace.save(moved)
+    assert workspace.find("pg").connection_params.host == "one.example.com"  # type: ignore[attr-defined]
+    workspace.save(moved, entered=["password"])
+    assert workspace.find("pg").connection_params.host == "two.example.com"  # type: ignore[attr-defined]
+
+
+def test_a_locked_connection_is_neither_changed_nor_removed(workspace: Workspace, add: Add) -> None:
+    add("db", "sqlite", database=":memory:")
+    locked = workspace.share("db", "locked")
+    for act in (lambda: workspace.save(locked.model_copy(update={"notes": "x"})), lambda: workspace.remove("db")):
+        with pytest.raises(AccessError, match="is locked"):
+            act()
+    assert workspace.query("db", "SELECT 1 AS n", {}).dicts() == [{"n": 1}]
+    workspace.share("db", "private")
+    workspace.remove("db")
+    assert not workspace.knows("db")
+
+
+def test_the_kind_of_a_connection_does_not_change(workspace: Workspace, add: Add) -> None:
+    stored = add("db", "sqlite", database=":memory:")
+    with pytest.raises(InvalidError, match="connection_type: cannot change from 'sqlite' to 'duckdb'"):
+        workspace.save(stored.model_copy(update={"connection_type": "duckdb"}))
+
+
+def test_use_is_counted_beside_the_profile(workspace: Workspace, add: Add) -> None:
+    stored = add("db", "sqlite", database=":memory:")
+    file = workspace.directory.path / "connections" / f"connection_{stored.connection_id}.json"
+    before = file.read_bytes()
+    workspace.query("db", "SELECT 1", {})
+    workspace.query("db", "SELECT 2", {})
+    assert workspace.test("db").ok
+    assert file.read_bytes() == before
+    found = workspace.find("db").metadata
+    assert found.connection_count == 1
+    assert found.last_connected is not None
+    assert found.last_used >= found.last_connected >= stored.metadata.created_date
+    (tried,) = workspace.tests("db")
+    assert (tried.ok, tried.problem) == (True, "")
+
+
+def test_the_use_of_a_secret_is_on_record(workspace: Workspace, add: Add) -> None:
+    add("pg", "postgres", host="127.0.0.1", port=closed_port(), database="d", username="u", password="a-secret-4711")
+    workspace.test("pg")
+    workspace.opened(workspace.find("pg"))
+    assert [record.act for record in workspace.history("pg")] == ["save", "test", "hand out"]
+    log = b"".join(path.read_bytes() for path in (workspace.directory.path / "audit").iterdir())
+    assert b"a-secret-4711" not in log
+
+
+def test_where_nothing_can_be_recorded_no_secret_is_opened(workspace: Workspace, add: Add) -> None:
+    add("db", "sqlite", database=":memory:")
+    add("pg", "postgres", host="127.0.0.1", port=closed_port(), database="d", username="u", password="a-secret-4711")
+    log = workspace.directory.path / "audit"
+    log.rename(log.with_name("moved"))
+    log.write_text("a file in its place")
+    with pytest.raises(SiegeError, match="The audit log cannot be written"):
+        workspace.opened(workspace.find("pg"))
+    with pytest.raises(SiegeError, match="The audit log cannot be written"):
+        workspace.test("pg")
+    assert workspace.query("db", "SELECT 1 AS n", {}).dicts() == [{"n": 1}]  # which has no secret
+
+
+def test_a_secret_that_cannot_be_had_is_a_failed_step(workspace: Workspace, add: Add) -> None:
+    missing = Reference.parse("missing:password")
+    add("pg", "postgres", host="127.0.0.1", port=closed_port(), database="d", username="u", password=missing)
+    result = workspace.test("pg")
+    assert [(step.name, step.status) for step in result.steps] == [("secrets", "fail")]

@@ -121,4 +121,16 @@ def doctor() -> None:
 def _workspace() -> Any:
     from siege_nb.workspace import Workspace
 
-    return Workspace()
+    workspace = Workspace()
+    workspace.vault.ask_with(vault.asked)
+    return workspace
+
+
+# Below what they take from here.
+from siege_nb.cli import audit, bundle, migrate, vault  # noqa: E402
+
+app.add_typer(vault.app, name="vault")
+app.add_typer(audit.app, name="audit")
+app.command()(migrate.migrate)
+app.command()(bundle.export)
+app.command("import")(bundle.import_)
