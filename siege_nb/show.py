@@ -44,9 +44,45 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def note(text: str) -> Shown:
+def some(names: Sequence[str], most: int = 12) -> str:
+    """The first of many names, and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def inline(*parts: str | Shown) -> Shown:
+    """Texts and badges in one line, with dots between them; what is empty is left out."""
+    there = [part for part in parts if part != "" and part != Shown("", "")]
+    texts = [plain(part, _LINE) for part in there]
+    htmls = [part.html if isinstance(part, Shown) else escape(plain(part, _LINE)) for part in there]
+    return Shown(" · ".join(texts), " · ".join(htmls))
+
+
+def note(*parts: str | Shown) -> Shown:
     """One quiet line."""
-    return Shown(plain(text, _LINE), note_html(text))
+    line = inline(*parts)
+    return Shown(line.text, f'<div style="{_QUIET}">{line.html}</div>')
+
+
+# A sign, a word and a bar: none of them says it by its colour alone. How loud a bar is says what a mistake would cost.
+_BADGES = {
+    "prod": ("▲", "var(--jp-error-color1,currentColor)", "700"),
+    "test": ("◆", "var(--jp-warn-color1,currentColor)", "600"),
+    "dev": ("○", "var(--jp-border-color1,currentColor)", "400"),
+}
+
+
+def badge(environment: str | None) -> Shown:
+    """What a mistake would cost there: ▲ prod, ◆ test or ○ dev; nothing where nobody has said."""
+    if not environment:
+        return Shown("", "")
+    sign, color, weight = _BADGES.get(environment, _BADGES["dev"])
+    style = (
+        f"display:inline-block;padding:0 .5em;border:1px solid {color};border-left-width:.4em;border-radius:.2em;"
+        f"color:var(--jp-ui-font-color1,inherit);font-weight:{weight};line-height:1.4;white-space:nowrap"
+    )
+    text = f"{sign} {plain(environment)}"
+    return Shown(text, f'<span style="{style}">{escape(text)}</span>')
 
 
 def preformatted(text: str) -> Shown:
@@ -54,8 +90,8 @@ def preformatted(text: str) -> Shown:
     return Shown(text, f"<pre>{escape(text)}</pre>")
 
 
-def listing(columns: Sequence[str], rows: Sequence[Sequence[Any]], summary: str) -> Shown:
-    """Rows under their column names."""
+def listing(columns: Sequence[str], rows: Sequence[Sequence[Any]], summary: str | Shown) -> Shown:
+    """Rows under their column names; a cell may be a badge."""
     html = table_html(columns, rows, summary, numeric=[False] * len(columns), total=len(rows))
     return Shown(table_text(columns, rows, summary, total=len(rows)), html)
 
@@ -65,10 +101,18 @@ def facts(title: str, known: Mapping[str, Any], *, colors: Sequence[str] = ()) -
     return Shown(facts_text(title, known), facts_html(title, known, colors=colors))
 
 
+def stacked(*parts: Shown) -> Shown:
+    """Several things to look at, one under the other; what is empty is left out."""
+    there = [part for part in parts if part.text]
+    return Shown("\n\n".join(part.text for part in there), "".join(part.html for part in there))
+
+
 def plain(value: Any, width: int = CELL_WIDTH) -> str:
     """A value as one line of harmless text; NULL for None."""
     if value is None:
         return "NULL"
+    if isinstance(value, Shown):
+        return value.text
     text = value if isinstance(value, str) else _spelled(value)
     text = _STEERING.sub(lambda m: f"\\x{ord(m[0]):02x}" if ord(m[0]) < 256 else f"\\u{ord(m[0]):04x}", text)
     text = text.replace("\n", "⏎").replace("\t", "⇥")
@@ -98,18 +142,23 @@ def _interval(months: int, days: int, nanoseconds: int) -> str:
     return " ".join(parts)
 
 
-def table_text(columns: Sequence[str], rows: Sequence[Sequence[Any]], summary: str, *, total: int) -> str:
+def table_text(columns: Sequence[str], rows: Sequence[Sequence[Any]], summary: str | Shown, *, total: int) -> str:
     """Rows as a text table with its summary under it."""
     cells = [[plain(value, 60) for value in row] for row in rows]
     heads = [plain(name, 60) for name in columns]
     widths = [max(len(line[n]) for line in [heads, *cells]) for n in range(len(heads))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
              for line in [heads, ["─" * width for width in widths], *cells]]  # fmt: skip
-    return "\n".join([*lines, _extent(len(rows), total) + plain(summary, _LINE)])
+    return "\n".join([*lines, _extent(len(rows), total) + inline(summary).text])
 
 
 def table_html(
-    columns: Sequence[str], rows: Iterable[Sequence[Any]], summary: str, *, numeric: Sequence[bool], total: int
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    summary: str | Shown,
+    *,
+    numeric: Sequence[bool],
+    total: int,
 ) -> str:
     """Rows as an HTML table in the notebook's own look, with its summary as caption."""
     rows = list(rows)
@@ -124,30 +173,30 @@ def table_html(
     return (
         '<div style="overflow-x:auto"><table style="border-collapse:collapse;font-variant-numeric:tabular-nums">'
         f'<caption style="caption-side:bottom;text-align:left;white-space:nowrap;padding:.4em .75em;{_QUIET}">'
-        f"{escape(_extent(len(rows), total) + plain(summary, _LINE))}</caption>"
+        f"{_extent(len(rows), total)}{inline(summary).html}</caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
 def _cell(value: Any, side: str) -> str:
-    text = f'<span style="{_QUIET};font-style:italic">NULL</span>' if value is None else escape(plain(value))
-    return f'<td style="{_CELL};text-align:{side}">{text}</td>'
+    return f'<td style="{_CELL};text-align:{side}">{_html(value)}</td>'
+
+
+def _html(value: Any) -> str:
+    if value is None:
+        return f'<span style="{_QUIET};font-style:italic">NULL</span>'
+    return value.html if isinstance(value, Shown) else escape(plain(value))
 
 
 def _extent(shown: int, total: int) -> str:
     return f"first {shown:,} of " if shown < total else ""
 
 
-def note_html(text: str) -> str:
-    """One quiet line."""
-    return f'<div style="{_QUIET}">{escape(plain(text, _LINE))}</div>'
-
-
 def facts_html(title: str, facts: Mapping[str, Any], *, colors: Sequence[str] = ()) -> str:
     """A title and what is known about it; colours are shown as swatches beside their names."""
     rows = "".join(
         f'<tr><th scope="row" style="{_CELL};text-align:left;{_QUIET};font-weight:normal">{escape(plain(name))}</th>'
-        f'<td style="{_CELL};text-align:left">{escape(plain(value))}</td></tr>'
+        f'<td style="{_CELL};text-align:left">{_html(value)}</td></tr>'
         for name, value in facts.items()
     )
     swatches = "".join(

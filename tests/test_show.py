@@ -58,6 +58,31 @@ def test_colours_come_from_the_theme_only() -> None:
     assert "text-align:right" in html
 
 
+def test_an_environment_is_said_by_sign_and_word_too() -> None:
+    shown = {name: show.badge(name) for name in ("prod", "test", "dev")}
+    assert [badge.text for badge in shown.values()] == ["▲ prod", "◆ test", "○ dev"]
+    for badge in shown.values():
+        assert badge.text in badge.html
+        assert "#" not in badge.html
+        assert "background" not in badge.html, "text on a colour of its own is not legible in every theme"
+    assert show.badge(None) == show.badge("") == show.Shown("", "")
+    assert "<script" not in show.badge(NASTY).html
+
+
+def test_badges_stand_in_lines_and_tables_as_they_are() -> None:
+    prod = show.badge("prod")
+    line = show.note("a < b", prod, "", show.badge(None), "c")
+    assert line.text == "a < b · ▲ prod · c"
+    assert f"a &lt; b · {prod.html} · c" in line.html
+    table = show.listing(("x",), [(prod,), (None,), ("<i>",)], show.inline(prod, "1 row"))
+    assert prod.text in table.text
+    assert table.html.count(prod.html) == 2
+    assert "&lt;i&gt;" in table.html
+    assert prod.html in show.facts("t", {"x": prod}).html
+    both = show.stacked(line, show.Shown("", ""), table)
+    assert both.text == f"{line.text}\n\n{table.text}"
+
+
 def test_a_chart_is_drawn_in_the_brand_and_needs_no_network() -> None:
     bundle = show.chart("bar", "region", "re.venue", [{"region": "n", "re.venue": 1}], ["not a colour", "#0066CC"])
     spec = bundle["application/vnd.vegalite.v5+json"]

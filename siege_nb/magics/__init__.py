@@ -7,21 +7,29 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from siege_nb.magics.guard import Guard
+
+_guards: dict[InteractiveShell, Guard] = {}
+
 
 def load(ip: InteractiveShell) -> None:
-    """Register the magics; loading twice is loading once."""
+    """Register the magics and guard the shell's doors; loading twice is loading once."""
     unload(ip)
     _load_mysql_first()
+    from siege_nb.magics.guard import Guard
     from siege_nb.magics.shell import SiegeMagics
 
     magics = SiegeMagics(ip)
     spoken = ip.magics_manager.magics
     magics.replaced = {kind: {name: spoken[kind].get(name) for name in names} for kind, names in magics.magics.items()}
     ip.register_magics(magics)
+    _guards[ip] = Guard(ip)
 
 
 def unload(ip: InteractiveShell) -> None:
-    """Close every session, take the magics away again, and give back those that they replaced."""
+    """Close every session, take the magics away again, and give back what they and the guard replaced."""
+    if guard := _guards.pop(ip, None):
+        guard.close()
     manager = ip.magics_manager
     magics = manager.registry.pop("SiegeMagics", None)
     if magics is None:

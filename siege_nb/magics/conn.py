@@ -2,113 +2,63 @@
 
 from __future__ import annotations
 
-import time
-import warnings
+from importlib import import_module
 from typing import Any
 
 from siege_nb import adapters
-from siege_nb.adapters.base import TestResult
 from siege_nb.declare import fields, suggest, table
 from siege_nb.errors import InvalidError
-from siege_nb.magics.adding import drafted, filled
-from siege_nb.magics.shell import Shell, Verb, damaged
-from siege_nb.magics.words import none, one, pairs, words
-from siege_nb.show import Shown, count, listing, note, preformatted
-from siege_nb.vault import VaultWarning
+from siege_nb.magics.about import FIELDS
+from siege_nb.magics.adding import add, is_url, offers
+from siege_nb.magics.shell import Shell, Verb
+from siege_nb.magics.showing import history, overview, show, tests
+from siege_nb.magics.using import close, test, tx, use
+from siege_nb.magics.words import none, one, refuse_secrets, words
+from siege_nb.show import Shown, count, listing, preformatted
 
-HELP = """\
-%conn                        the connections there are (also: %conn list)
-%conn NAME                   use this connection (also: %conn use NAME)
+__all__ = ["HELP", "VERBS", "close", "overview", "run", "use"]
+
+HELP = f"""\
+%conn                        the connections there are, ● the current one; %conn list TEXT those with TEXT in them
+%conn NAME                   use this connection (also: %conn use NAME; SCOPE/NAME for another client's)
+%conn URL [as NAME]          save it and use it; its password is asked for
+%conn show [NAME]            all that is known of it, but its secrets
+
 %conn add NAME KIND key=value …   save a connection; secrets are asked for, or taken: password:=env:PGPASSWORD
-%conn test [NAME]            can it be reached? step by step
-%conn close NAME | --all     close its session
+%conn add NAME               paste a URL or DSN where nobody sees it; also: %conn add NAME URL, without a password
+%conn add NAME from PROPOSAL make one of those that %conn proposals lists: PG*, DATABASE_URL, connections.ini, …
+                             every kind takes also: {", ".join(f"{word}=" for word in FIELDS)}
+%conn edit NAME key=value …  change it; field=? asks, key= puts the default back
+%conn secret NAME            enter its secrets again
+%conn rename NAME NEW | clone NAME NEW
+%conn lock NAME | unlock NAME | share NAME public|private
 %conn rm NAME                forget it
-%conn kinds | help KIND      what kinds there are, and what one needs"""
+%conn kinds | help KIND      what kinds there are, and what one needs
+
+%conn test [NAME | --all]    can it be reached? step by step; %conn tests [NAME] how it went so far
+%conn history [NAME]         who changed or used it, and when
+%conn close NAME | --all     close its session
+%conn tx [begin|commit|rollback]  the transaction of the current one
+
+%conn tables [PATTERN] [-s SCHEMA] | columns TABLE | sample TABLE [N] | profile TABLE    … [--conn NAME] [--refresh]
+
+%conn snippet [NAME]         code that connects without siege_nb, and without the secrets
+%conn export [NAME … | --client CODE] PATH    profiles in one file, without secrets
+%conn import PATH [--dry-run]     add what is not there yet
+%conn credential NAME        keep a secret for several connections: password:=vault:NAME
+                             credential rm NAME forgets it, %conn credentials lists them"""
 
 
 def run(shell: Shell, line: str) -> Any:
     """What one %conn line asks for."""
     verb, *rest = words(line) or ["list"]
+    refuse_secrets([verb, *rest])
     if verb in VERBS:
         return VERBS[verb](shell, rest)
-    if rest and not shell.known(verb):
+    if rest and not shell.known(verb) and not is_url(verb):
         near = suggest(verb, [*VERBS, *shell.names()])
         raise InvalidError(f"%conn knows no {verb!r}.{near}", hint=HELP)
     return use(shell, [verb, *rest])
-
-
-def use(shell: Shell, rest: list[str]) -> Shown:
-    """Open a connection and make it the current one."""
-    name = one(rest, "%conn use NAME")
-    began = time.perf_counter()
-    lease = shell.workspace.lease(name)
-    shell.connection = lease.name
-    return note(f"{lease.name} is in use · {(time.perf_counter() - began) * 1000:.0f} ms")
-
-
-def add(shell: Shell, rest: list[str]) -> Shown:
-    """Save a connection from what is typed; what must not be typed is asked for."""
-    bare, values, references = pairs(rest)
-    if len(bare) != 2:
-        there = f", and here is {' '.join(bare)!r}" if bare else ""
-        raise InvalidError(f"A connection needs a name and a kind{there}.", hint="%conn add NAME KIND key=value …")
-    name, kind = bare
-    if name in VERBS:
-        raise InvalidError(f"A connection cannot be named {name!r}: that is a verb of %conn.")
-    adapter = adapters.load(kind)
-    client = shell.workspace.store.clients.find(values.pop("client")).item if "client" in values else shell.client
-    draft = drafted(name, adapter, client.client_code if client else None)
-    params = filled(name, adapter, values, references)
-    with warnings.catch_warnings(record=True) as told:  # where the key is kept: said once, and as a sentence
-        warnings.simplefilter("always", VaultWarning)
-        shell.workspace.save(draft.model_copy(update={"connection_params": params}), expected="")
-    news = "".join(f" · {warning.message}" for warning in told)
-    return note(f"{name} is saved · {adapter.title} · %conn test {name} · %conn {name}{news}")
-
-
-def overview(shell: Shell, rest: list[str]) -> Shown:
-    """Every connection, whose it is, and whether a session is open."""
-    none(rest, "%conn list")
-    rows = []
-    connections = shell.workspace.store.connections
-    for profile in sorted((kept.item for kept in connections.list()), key=lambda p: p.name.casefold()):
-        current = "●" if profile.name == shell.connection else ""
-        state = shell.workspace.state(profile.connection_id)
-        rows.append((current, profile.name, profile.connection_type, profile.client_code or "", state))
-    summary = count(len(rows), "connection") + damaged(connections)
-    return listing(("", "name", "kind", "client", "session"), rows, summary)
-
-
-def test(shell: Shell, rest: list[str]) -> TestResult:
-    """Try a connection step by step, with a session of its own."""
-    return shell.workspace.test(one(rest, "%conn test NAME") if rest else shell.current())
-
-
-def close(shell: Shell, rest: list[str]) -> Shown:
-    """Close a connection's session; its temporary tables and open transaction go with it."""
-    name = one(rest, "%conn close NAME, or %conn close --all")
-    if name == "--all":
-        shell.workspace.close()
-        shell.connection = None
-        return note("All sessions are closed.")
-    profile = shell.workspace.store.connections.find_named(name).item
-    pending = shell.workspace.state(profile.connection_id) == "in transaction"
-    ended = shell.workspace.disconnect(name)
-    shell.put_away(name)
-    rolled_back = " Its open transaction was rolled back." if pending else ""
-    if not ended:
-        return note(f"{profile.name} had no open session.")
-    if not all(ended):
-        return note(f"{profile.name} was given up: what ran in it did not stop when told to.")
-    return note(f"{profile.name} is closed.{rolled_back}")
-
-
-def remove(shell: Shell, rest: list[str]) -> Shown:
-    """Forget a connection and its secrets."""
-    name = one(rest, "%conn rm NAME")
-    shell.workspace.remove(name)
-    shell.put_away(name)
-    return note(f"{name} is forgotten, and its secrets with it.")
 
 
 def kinds(shell: Shell, rest: list[str]) -> Shown:
@@ -131,6 +81,20 @@ def help_(shell: Shell, rest: list[str]) -> Shown:
     return Shown(f"{adapter.title}\n\n{table(adapter.params_type)}", shown.html)
 
 
+def _later(room: str, name: str) -> Verb:
+    """A verb whose room is opened when it is first asked for: %sql needs none of them, and they take their time."""
+
+    def verb(shell: Shell, rest: list[str]) -> Any:
+        return getattr(import_module(f"siege_nb.magics.{room}"), name)(shell, rest)
+
+    return verb
+
+
 VERBS: dict[str, Verb] = {
-    "use": use, "add": add, "list": overview, "test": test, "close": close, "rm": remove, "kinds": kinds, "help": help_,
+    "use": use, "add": add, "list": overview, "show": show, "test": test, "tests": tests, "history": history,
+    "close": close, "tx": tx, "proposals": offers, "kinds": kinds, "help": help_,
+    "rm": _later("editing", "remove"), "import": _later("carrying", "import_"),
+    **{verb: _later("editing", verb) for verb in ("edit", "rename", "clone", "secret", "lock", "unlock", "share")},
+    **{verb: _later("browsing", verb) for verb in ("tables", "columns", "sample", "profile")},
+    **{verb: _later("carrying", verb) for verb in ("snippet", "export", "credential", "credentials")},
 }  # fmt: skip

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from siege_nb.errors import QueryError
-from siege_nb.show import CHARTS
+from siege_nb.show import CHARTS, some
 
 # A quoted word keeps its spaces; everything else ends at white space.
 _WORD = re.compile(r"""\s*((?:"[^"]*"|'[^']*'|[^\s"'])+)""")
 _ASSIGN = re.compile(r"\s*([^\W\d]\w*)\s*(=?)\s*<<")
 _OPTION = re.compile(r"\s*(-[A-Za-z]|--[A-Za-z][\w-]*)(?:=(\S+))?(?=\s|$)")
-_NAME = re.compile(r"[\w.$-]+\Z")
+_NAME = re.compile(r"[\w.$-]+(?:/[\w.$-]+)*\Z")
 #: Words that begin a statement somewhere; a lone other word is taken for the name of a connection.
 STARTERS = frozenset(
     """
@@ -55,6 +55,7 @@ class Options:
     output: str = ""
     chart: tuple[str, str, str] | None = None
     timeout: float | None = None
+    write: bool = False
 
 
 def _seconds(text: str) -> float:
@@ -86,6 +87,7 @@ FLAGS = (
     Flag("output", "keep the result in a variable and show nothing", "o", ("VAR",), _variable),
     Flag("chart", "draw the result: bar, line, area or point", "", ("KIND", "X", "Y"), _chart),
     Flag("timeout", "stop the statement after so many seconds", "", ("SECONDS",), _seconds),
+    Flag("write", "this cell may write on a prod connection; without it you are asked"),
 )
 
 
@@ -194,7 +196,7 @@ def _refuse_unknown(rest: str, cell: str | None, names: Callable[[], Sequence[st
         from siege_nb.declare import suggest
 
         there = list(names())
-        near = suggest(spoken[0], there) or (f" There are: {', '.join(there)}." if there else "")
+        near = suggest(spoken[0], there) or (f" There are: {some(there)}." if there else "")
         raise _usage(
             f"There is no connection named {spoken[0]!r}.{near}",
             hint="%conn lists them, %conn add makes one",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import getpass
 from collections import ChainMap
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +14,11 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 from siege_nb.errors import NotFoundError
 from siege_nb.magics import grammar
 from siege_nb.settings import Settings
+from siege_nb.show import some
 
 if TYPE_CHECKING:
     from siege_nb.models.client import ClientProfile
+    from siege_nb.models.connection import ConnectionProfile
     from siege_nb.store import Collection
     from siege_nb.workspace import Workspace
 
@@ -26,7 +29,7 @@ Verb = Callable[["Shell", list[str]], Any]
 
 def damaged(collection: Collection[Any]) -> str:
     """What is to be said of the files that cannot be read, behind a list that leaves them out."""
-    return "".join(f" · {file.error.message}" for file in collection.damaged())
+    return "".join(f" · {file.error.message}" for file in collection.problems())
 
 
 class Shell:
@@ -34,7 +37,9 @@ class Shell:
 
     def __init__(self) -> None:
         self.client_code: str | None = None
+        #: The id of the connection that SQL goes to when none is named: its name may change.
         self.connection: str | None = None
+        self._called = ""
         self._workspace: Workspace | None = None
 
     @property
@@ -55,6 +60,13 @@ class Shell:
         from siege_nb.workspace import Workspace
 
         self._workspace = Workspace(settings)
+        self._workspace.vault.ask_with(getpass.getpass)
+        self._workspace.client = self.client_code or ""
+
+    def work_for(self, code: str | None) -> None:
+        """From now on this client's connections are meant by their short names; None is nobody."""
+        self.client_code = code
+        self.workspace.client = code or ""
 
     @property
     def client(self) -> ClientProfile | None:
@@ -64,8 +76,18 @@ class Shell:
         try:
             return self.workspace.store.clients.find(self.client_code).item
         except NotFoundError:
-            lost, self.client_code = self.client_code, None
+            lost = self.client_code
+            self.work_for(None)
         raise NotFoundError(f"The client {lost} is no longer there.", hint="No client is chosen now; %client list")
+
+    def chosen(self) -> ClientProfile:
+        """The client one is working for; NotFoundError says how to choose one when there is none."""
+        client = self.client
+        if client is None:
+            there = [row.key for row in self.workspace.store.clients.rows()]
+            hint = f"There are: {some(there)}." if there else "%client new CODE NAME key=value … makes one."
+            raise NotFoundError("No client is chosen.", hint=f"%client use CODE chooses one. {hint}")
+        return client
 
     def colors(self) -> tuple[str, ...]:
         """The current client's brand colours."""
@@ -76,22 +98,54 @@ class Shell:
         """There is a connection of this name."""
         return bool(word) and self.workspace.knows(word)
 
+    def named(self, word: str) -> ConnectionProfile:
+        """The connection that a name means here; the current client's own come first."""
+        return self.workspace.store.connections.find_named(word, self.client_code or "").item
+
     def names(self) -> list[str]:
-        """The names of all connections, the current client's first."""
-        profiles = [kept.item for kept in self.workspace.store.connections.list()]
-        return [p.name for p in sorted(profiles, key=lambda p: (p.client_code != self.client_code, p.name.casefold()))]
+        """The names of all connections as they are typed here, the current client's own first."""
+        rows = self.workspace.store.connections.rows()
+        mine = (self.client_code or "").casefold()
+        spoken = [(row.scope.casefold() != mine, self.spoken(row.scope, row.name)) for row in rows]
+        return [name for _, name in sorted(spoken, key=lambda each: (each[0], each[1].casefold()))]
+
+    def spoken(self, scope: str, name: str) -> str:
+        """A connection's name as it is typed here: short for the client's own and for those that are nobody's."""
+        return name if scope.casefold() in ("", (self.client_code or "").casefold()) else f"{scope}/{name}"
+
+    def use(self, profile: ConnectionProfile) -> None:
+        """SQL goes to this connection from now on, when none is named."""
+        self.connection, self._called = profile.connection_id, profile.qualified
+
+    def in_use(self) -> ConnectionProfile | None:
+        """The connection that SQL goes to. One whose file is gone is told once, and then none is in use."""
+        if self.connection is None:
+            return None
+        try:
+            profile = self.workspace.store.connections.find(self.connection).item
+        except NotFoundError:
+            lost, self.connection = self._called or self.connection, None
+        else:
+            self._called = profile.qualified
+            return profile
+        raise NotFoundError(f"The connection {lost} is no longer there.", hint="None is in use now; %conn lists them.")
+
+    def needed(self) -> ConnectionProfile:
+        """The connection that SQL goes to; NotFoundError says how to use one when none is."""
+        profile = self.in_use()
+        if profile is None:
+            there = self.names()
+            hint = f"There are: {some(there)}." if there else "%conn add NAME KIND key=value … makes one."
+            raise NotFoundError("No connection is in use.", hint=f"%conn NAME uses one. {hint}")
+        return profile
 
     def current(self) -> str:
-        """The connection that SQL goes to when none is named."""
-        if self.connection is None:
-            there = self.names()
-            hint = f"There are: {', '.join(there)}." if there else "%conn add NAME KIND key=value … makes one."
-            raise NotFoundError("No connection is in use.", hint=f"%conn NAME uses one. {hint}")
-        return self.connection
+        """The name of the connection that SQL goes to, by which it is found from everywhere."""
+        return self.needed().qualified
 
-    def put_away(self, name: str) -> None:
-        """This connection is not in use any more, if it was."""
-        if self.connection is not None and self.connection.casefold() == name.casefold():
+    def put_away(self, ident: str) -> None:
+        """The connection of this id is not in use any more, if it was."""
+        if self.connection == ident:
             self.connection = None
 
     def close(self) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 
 from siege_nb.errors import QueryError, SiegeError
 from siege_nb.magics import conn, grammar
+from siege_nb.magics.confirm import confirm
 from siege_nb.magics.errors import SqlError
 from siege_nb.magics.shell import Shell
+from siege_nb.models.connection import ConnectionProfile
 from siege_nb.query.result import Result
 
 
@@ -25,8 +27,10 @@ def run(
             return conn.close(shell, [request.options.close])
         if not request.sql.strip():
             return _switch(shell, request)
-        connection = request.target or shell.current()
-        return _result(shell, connection, request, namespace, keep)
+        connection = request.target
+        profile = shell.named(connection) if connection else shell.needed()
+        connection = profile.name
+        return _result(shell, profile, request, namespace, keep)
     except SiegeError as error:
         problem = SqlError.of(error, connection)
     raise problem
@@ -34,16 +38,18 @@ def run(
 
 def _result(
     shell: Shell,
-    connection: str,
+    profile: ConnectionProfile,
     request: grammar.Request,
     namespace: Mapping[str, Any],
     keep: MutableMapping[str, Any],
 ) -> Result | None:
     chart = request.options.chart
     colors = shell.colors() if chart else ()  # before anything runs: a lost client must not cost a result
-    result = shell.workspace.query(connection, request.sql, namespace, timeout=request.options.timeout)
+    if profile.environment == "prod" and not request.options.write:
+        confirm(profile, shell.workspace.lease(profile), request.sql)
+    result = shell.workspace.query(profile, request.sql, namespace, timeout=request.options.timeout)
     if shell.connection is None:
-        shell.connection = result.connection
+        shell.use(profile)
     try:
         result = result.charted(chart, colors) if chart else result
     finally:  # a chart that cannot be drawn costs no result either

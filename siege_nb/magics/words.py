@@ -40,6 +40,48 @@ def pairs(given: Iterable[str]) -> tuple[list[str], dict[str, str], dict[str, st
     return bare, values, references
 
 
+# postgresql://user:password@host, whatever the password is made of; ?token=…
+_IN_URL = re.compile(
+    r"://[^\s/:@]*:[^\s]+@|[?&;](?:\w*(?:passw(?:or)?d|token|secret)|pwd|\w*api_?key|sig)=[^\s&;]", re.IGNORECASE
+)
+_OPTION = re.compile(r"--?(?:\w*passw(?:or)?d|pwd|passphrase|\w*token|\w*secret|\w*api-?key)(?:=.*)?", re.IGNORECASE)
+NOT_TYPED = "must not be typed on the line: it would stay in the notebook"
+
+
+def refuse_secrets(given: Iterable[str]) -> None:
+    """Raise when a word carries a password, whatever it was meant for; the error does not quote it."""
+    for word in given:
+        if _IN_URL.search(word) or _OPTION.fullmatch(word):
+            raise InvalidError(
+                f"A password or token {NOT_TYPED}.",
+                hint="%conn add NAME asks for the URL, and %conn add NAME KIND key=value … for the password;"
+                " neither is shown. Or name its place: password:=env:VARIABLE",
+            )
+
+
+def options(given: Iterable[str], known: Mapping[str, str], usage: str) -> tuple[list[str], dict[str, str]]:
+    """The words that are no options, and the options by name; `known` names them by spelling, =NAME takes a word."""
+    rest: list[str] = []
+    found: dict[str, str] = {}
+    words = iter(given)
+    for word in words:
+        spelling, sign, value = word.partition("=")
+        if not word.startswith("-"):
+            rest.append(word)
+            continue
+        if spelling not in known:
+            raise InvalidError(f"There is no option {spelling} here.{suggest(spelling, list(known))}", hint=usage)
+        name, takes, _ = known[spelling].partition("=")
+        if takes and not sign:
+            value = next(words, "")
+        if bool(takes) != bool(value):
+            raise InvalidError(f"{spelling} {'needs a word behind it' if takes else 'takes none'}.", hint=usage)
+        if name in found:
+            raise InvalidError(f"{spelling} is given twice.", hint=usage)
+        found[name] = value or spelling
+    return rest, found
+
+
 def nested(values: dict[str, Any]) -> dict[str, Any]:
     """{'tls.mode': 'on'} as {'tls': {'mode': 'on'}}."""
     tree: dict[str, Any] = {}
@@ -55,12 +97,18 @@ def nested(values: dict[str, Any]) -> dict[str, Any]:
     return tree
 
 
-def document(declared: type[Part], values: Mapping[str, str], what: str) -> dict[str, Any]:
-    """Typed pairs as a document of a declaration: a last name alone finds its section, lists are cut at commas."""
+def by_name(declared: type[Part]) -> dict[str, Described]:
+    """The fields of a declaration by their paths, and by their last names where those are free."""
     known: dict[str, Described] = {}
     for described in fields(declared):
         known[described.path] = described
         known.setdefault(described.path.rpartition(".")[2], described)
+    return known
+
+
+def document(declared: type[Part], values: Mapping[str, str], what: str) -> dict[str, Any]:
+    """Typed pairs as a document of a declaration: a last name alone finds its section, lists are cut at commas."""
+    known = by_name(declared)
     placed: dict[str, Any] = {}
     for key, text in values.items():
         if key not in known:

@@ -38,6 +38,8 @@ class Result:
     in_transaction: bool = False
     #: (kind, x, y) and colours: shown as a chart instead of a table.
     chart: tuple[tuple[str, str, str], tuple[str, ...]] | None = None
+    #: Of the connection: prod and test are said wherever the result is shown.
+    environment: str | None = None
 
     @property
     def keys(self) -> list[str]:
@@ -152,22 +154,26 @@ class Result:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def _summary(self) -> str:
+    @property
+    def _badge(self) -> show.Shown:
+        return show.badge(self.environment if self.environment != "dev" else None)
+
+    def _summary(self) -> show.Shown:
         rows = self.rowcount
         what = (
             "done" if rows is None else show.count(rows, "row") + ("" if self.answer.table is not None else " affected")
         )
-        parts = [what, self.connection, f"{self.elapsed * 1000:,.0f} ms"]
+        parts: list[str | show.Shown] = [self._badge, what, self.connection, f"{self.elapsed * 1000:,.0f} ms"]
         if self.earlier:
             counts = ", ".join("done" if rows is None else f"{rows:,}" for rows in self.earlier)
             parts.append(f"before it: {counts}")
         if self.in_transaction:
             parts.append("in transaction")
-        return " · ".join(parts)
+        return show.inline(*parts)
 
     def __repr__(self) -> str:
         if self.answer.table is None:
-            return self._summary()
+            return self._summary().text
         return show.table_text(self.keys, self._head, self._summary(), total=len(self))
 
     @cached_property
@@ -176,7 +182,8 @@ class Result:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Named:
         if self.answer.table is None:
-            return {"text/plain": self._summary(), "text/html": show.note_html(self._summary())}
+            said = show.note(self._summary())
+            return {"text/plain": said.text, "text/html": said.html}
         if self.chart is not None:
             return self._drawn(*self.chart)
         numeric = [_is_number(field.type) for field in self._table.schema]
@@ -188,7 +195,8 @@ class Result:
         few = self._table.slice(0, CHART_LIMIT)
         spots = zip(_values(few.column(x)), _values(few.column(y)), strict=True)
         cut = f"The chart shows the first {len(few):,} of {len(self):,} rows." if len(few) < len(self) else ""
-        drawn = show.chart(kind, x, y, [{x: _plain(a), y: _plain(b)} for a, b in spots], colors, title=cut)
+        title = show.inline(self._badge, self.connection if self._badge.text else "", cut).text
+        drawn = show.chart(kind, x, y, [{x: _plain(a), y: _plain(b)} for a, b in spots], colors, title=title)
         return drawn | {"text/plain": "\n".join(part for part in (repr(self), cut) if part)}
 
 

@@ -29,6 +29,8 @@ class Kernel:
     """One kernel and its client."""
 
     def __init__(self, folder: Path) -> None:
+        #: Every message that came, of whatever cell: what any front end can see.
+        self.heard: list[dict[str, Any]] = []
         self._manager = KernelManager(kernel_name="python3")
         self._manager.start_kernel(cwd=str(folder))
         self._client = self._manager.client()
@@ -49,7 +51,7 @@ class Kernel:
         while time.monotonic() < began + timeout:
             if answer is not None:
                 try:
-                    self._client.get_stdin_msg(timeout=0.02)
+                    self.heard.append(self._client.get_stdin_msg(timeout=0.02))
                     self._client.input(answer)
                 except queue.Empty:
                     pass
@@ -57,6 +59,7 @@ class Kernel:
                 message = self._client.get_iopub_msg(timeout=0.2)
             except queue.Empty:
                 continue
+            self.heard.append(message)
             if message["parent_header"].get("msg_id") != sent:
                 continue
             content = message["content"]
@@ -75,8 +78,31 @@ class Kernel:
         reply = self._client.get_shell_msg(timeout=10)
         while reply["parent_header"].get("msg_id") != sent:
             reply = self._client.get_shell_msg(timeout=10)
+        self.heard.append(reply)
         ran.status, ran.seconds = reply["content"]["status"], time.monotonic() - began
         return ran
+
+    def until(self, sent: str, text: str, *, timeout: float = 60) -> None:
+        """Wait for this text of a cell that was started."""
+        came, end = "", time.monotonic() + timeout
+        while text not in came:
+            assert time.monotonic() < end, f"the cell only said {came!r}"
+            try:
+                message = self._client.get_iopub_msg(timeout=0.2)
+            except queue.Empty:
+                continue
+            self.heard.append(message)
+            if message["parent_header"].get("msg_id") == sent and message["msg_type"] == "stream":
+                came += message["content"]["text"]
+
+    def ask(self, what: str, *args: Any, **more: Any) -> dict[str, Any]:
+        """The reply to a request that runs no cell: complete, inspect, history."""
+        sent = getattr(self._client, what)(*args, **more)
+        reply = self._client.get_shell_msg(timeout=10)
+        while reply["parent_header"].get("msg_id") != sent:
+            reply = self._client.get_shell_msg(timeout=10)
+        self.heard.append(reply)
+        return dict(reply["content"])
 
     def interrupt(self) -> None:
         """What the Stop button does."""

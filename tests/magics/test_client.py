@@ -17,8 +17,9 @@ ACME = "%client new ACME001 'Acme Corporation' primary_contact='Jane Doe' email=
 def test_a_client_is_made_chosen_and_shown(run: Run) -> None:
     assert "No client is chosen" in repr(run("%client"))
     assert "ACME001 · Acme Corporation" in repr(run(ACME + " brand_colors=#0B6E4F,#FA9F42 metadata.notes='a b'"))
-    shown = run("%client")
-    for text in ("Jane Doe <j@a.example>", "Retail", "#0B6E4F, #FA9F42", "a b"):
+    assert "Jane Doe <j@a.example>" in repr(run("%client"))
+    shown = run("%client show")
+    for text in ("Jane Doe", "j@a.example", "Retail", "#0B6E4F, #FA9F42", "a b"):
         assert text in repr(shown)
     assert "background:#0B6E4F" in shown._repr_mimebundle_()["text/html"]
 
@@ -52,7 +53,7 @@ def test_choosing_another_client_puts_the_last_ones_connection_away(run: Run) ->
     run("%client new OTHER Other primary_contact=x email=y")
     with pytest.raises(SqlError, match="No connection is in use"):
         run("%sql SELECT 1")
-    assert "in use: duck" in repr(run("%client use ACME001"))
+    assert "●  duck" in repr(run("%client use ACME001"))
     assert run("%sql SELECT 1 AS a") == [(1,)]
 
 
@@ -82,6 +83,28 @@ def test_choosing_another_client_puts_the_last_ones_connection_away(run: Run) ->
         ("%client new X Z email=a email=b", InvalidError, "email is given twice"),
         ("%client use 'ACME001", InvalidError, "cannot be read: no closing quotation"),
         (ACME, ConflictError, "is there already"),
+        ("%client edit ACME001", InvalidError, "There is nothing to change"),
+        ("%client edit NOBODY industry=x", NotFoundError, "NOBODY"),
+        ("%client edit ACME001 industri=x", InvalidError, "industri: there is no such field. Did you mean industry"),
+        ("%client edit ACME001 email=", InvalidError, "contact_info.email: is required"),
+        ("%client edit ACME001 client_code='a b' industry=x", InvalidError, "1 to 64 letters"),
+        ("%client edit ACME001 project_associations=P1", InvalidError, "Projects are linked"),
+        ("%client edit ACME001 default_connection=nosuch", NotFoundError, "nosuch"),
+        ("%client edit ACME001 email:=env:X", InvalidError, "Nothing here is a secret: write email=…"),
+        ("%client default nosuch", NotFoundError, "nosuch"),
+        ("%client prefs data_fromat=csv", InvalidError, "there is no such field. Did you mean data_format"),
+        ("%client prefs data_fromat", NotFoundError, "Did you mean data_format"),
+        ("%client clone ACME001", InvalidError, "needs the code of a client and a new one"),
+        ("%client rm NOBODY", NotFoundError, "NOBODY"),
+        ("%client link P9", NotFoundError, "There is no project P9"),
+        ("%client link", InvalidError, "Which project?"),
+        ("%client unlink P9", NotFoundError, "P9 is no project of ACME001; theirs: none"),
+        ("%client project nwe P1 One", InvalidError, "Did you mean new"),
+        ("%client project new P1", InvalidError, "needs a code and a name"),
+        ("%client project show P9", NotFoundError, "P9"),
+        ("%client project rm P9", NotFoundError, "P9"),
+        ("%client export A B C", InvalidError, "Nothing is known of 'C'"),
+        ("%client import /no/such/file", InvalidError, "cannot be read"),
         (ACME.replace("ACME001", "acme001"), ConflictError, "ACME001"),
     ],
 )
@@ -100,6 +123,96 @@ def test_help_names_every_verb(run: Run) -> None:
         text = repr(run(f"%{magic} help"))
         for verb in verbs:
             assert verb in text
+
+
+def test_the_current_client_shows_its_connections_and_preferences(run: Run) -> None:
+    run(ACME + " data_format=csv")
+    assert "No connections yet" in repr(run("%client"))
+    run("%conn add wh duckdb environment=prod")
+    run("%conn add scratch sqlite database=:memory: environment=dev")
+    run("%conn wh")
+    shown = run("%client")
+    text = repr(shown)
+    for said in ("ACME001 · Acme Corporation", "▲ prod", "○ dev", "2 connections", "csv", "●  wh", "open"):
+        assert said in text
+    assert "▲ prod" in shown._repr_mimebundle_()["text/html"]
+
+
+def test_using_a_client_makes_its_short_names_and_its_default_connection_current(run: Run) -> None:
+    run(ACME)
+    run("%conn add wh sqlite database=:memory:")
+    run("%conn add other sqlite database=:memory:")
+    run("%client new OTHER Other primary_contact=x email=y")
+    run("%conn add wh duckdb")
+    assert "wh" in repr(run("%client use OTHER"))
+    assert run("%sql SELECT 'duck' AS a FROM range(1)") == [("duck",)], "the only one is not in use"
+    shown = repr(run("%client use ACME001"))
+    assert "In use" not in shown, "another client's connection is still in use"
+    with pytest.raises(SqlError, match="No connection is in use") as caught:
+        run("%sql SELECT 1")
+    assert "There are: other, wh, OTHER/wh" in str(caught.value)
+    assert "is wh" in repr(run("%client default wh"))
+    assert "In use" in repr(run("%client use ACME001"))
+    assert run("%sql SELECT sqlite_version() IS NOT NULL AS a") == [(1,)]
+    assert run("%sql OTHER/wh SELECT 'duck' AS a FROM range(1)") == [("duck",)]
+    assert run("%sql wh SELECT sqlite_version() IS NOT NULL AS a") == [(1,)]
+
+
+def test_a_default_connection_keeps_its_place_when_it_is_renamed(run: Run) -> None:
+    run(ACME)
+    run("%conn add wh duckdb")
+    run("%client default wh")
+    run("%conn rename wh lake")
+    assert "is lake" in repr(run("%client default"))
+    assert "lake" in repr(run("%client use ACME001"))
+    run("%conn rm lake")
+    assert "not there (any more)" in repr(run("%client default"))
+    assert "is not open: There is no connection" in repr(run("%client use ACME001"))
+    run("%client edit ACME001 default_connection=")
+    assert "is not chosen" in repr(run("%client default"))
+
+
+def test_a_default_connection_that_connects_by_itself_may_fail(run: Run, tmp_path: Path) -> None:
+    run(ACME)
+    run(f"%conn add lost duckdb database={tmp_path}/lost.duckdb auto_connect=true")
+    run("%conn add duck duckdb auto_connect=true")
+    run("%client default lost")
+    assert "is not open: There is no DuckDB file" in repr(run("%client use ACME001"))
+    assert "open" not in repr(run("%conn list duck")).splitlines()[2], "a connection was opened that is not the default"
+    run("%client default duck")
+    shown = repr(run("%client use ACME001"))
+    assert "is not open" not in shown
+    assert "open" in shown
+
+
+def test_nobodys_connection_stays_in_use(run: Run) -> None:
+    run("%conn add duck duckdb")
+    run("%conn duck")
+    run("%sql CREATE TEMP TABLE t AS SELECT 1 AS a")
+    run(ACME)
+    assert run("%sql FROM t") == [(1,)]
+
+
+def test_a_connection_whose_file_is_gone_is_told_once(run: Run) -> None:
+    run("%conn add duck duckdb")
+    run("%conn duck")
+    folder = Path(repr(run("%client dir")).removeprefix("Profiles are kept in "))
+    (file,) = (folder / "connections").glob("*.json")
+    file.unlink()
+    with pytest.raises(SqlError, match="duck is no longer there"):
+        run("%sql SELECT 1")
+    with pytest.raises(SqlError, match="No connection is in use"):
+        run("%sql SELECT 1")
+
+
+def test_a_client_is_found_by_name_contact_and_address(run: Run) -> None:
+    run(ACME)
+    run("%client new OTHER Other primary_contact=x email=boss@other.example")
+    for text, code in (("acme corp", "ACME001"), ("doe", "ACME001"), ("boss@", "OTHER"), ("other", "OTHER")):
+        shown = repr(run(f"%client list {text}"))
+        assert code in shown
+        assert "1 client" in shown
+    assert "●  OTHER" in repr(run("%client list"))
 
 
 def test_a_client_whose_file_is_gone_is_told_once_and_wedges_nothing(run: Run) -> None:

@@ -38,6 +38,8 @@ def parse(line: str, cell: str | None = None) -> Request:
         ("--timeout 3", "SELECT 1", Request("SELECT 1", options=Options(timeout=3.0))),
         ("--chart bar a 'b c'", "SELECT 1", Request("SELECT 1", options=Options(chart=("bar", "a", "b c")))),
         ("-l", None, Request("", options=Options(connections=True))),
+        ("--write wh", "DELETE FROM t", Request("DELETE FROM t", "wh", options=Options(write=True))),
+        ("wh --write x <<", "SELECT 1", Request("SELECT 1", "wh", "x", False, Options(write=True))),
         ("SELECT", "1", Request("SELECT\n1")),
         ("-- a remark", "SELECT 1", Request("-- a remark\nSELECT 1")),
     ],
@@ -74,10 +76,11 @@ def test_an_unknown_option_is_an_error_in_line_and_cell(cell: str | None) -> Non
 
 @pytest.mark.parametrize(
     ("line", "cell"),
-    [("warehose", None), ("warehose", "SELECT 1"), ("warehose SELECT 1", None), ("warehose\tselect 1", None)],
+    [("warehose", None), ("warehose", "SELECT 1"), ("warehose SELECT 1", None), ("warehose\tselect 1", None),
+     ("ACME/warehose", "SELECT 1")],
 )
 def test_a_misspelt_connection_is_told_with_what_there_is(line: str, cell: str | None) -> None:
-    with pytest.raises(QueryError, match=r"no connection named 'warehose'\. Did you mean warehouse") as caught:
+    with pytest.raises(QueryError, match=r"no connection named '(ACME/)?warehose'\. Did you mean warehouse") as caught:
         parse(line, cell)
     assert caught.value.kind == "not_found"
 
@@ -88,7 +91,8 @@ def test_a_lone_word_of_sql_is_sql(line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["--timeout", "--timeout x", "--timeout 0", "--timeout -1", "--chart bar x", "-o", "-l=3"]
+    "line",
+    ["--timeout", "--timeout x", "--timeout 0", "--timeout -1", "--chart bar x", "-o", "-l=3", "--write=yes SELECT 1"],
 )
 def test_an_option_without_its_value_is_told(line: str) -> None:
     with pytest.raises(QueryError) as caught:
