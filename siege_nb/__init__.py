@@ -13,6 +13,16 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from siege_nb.declare import Reference as Reference
+    from siege_nb.declare import Secret as Secret
+    from siege_nb.errors import SiegeError as SiegeError
+    from siege_nb.models.client import ClientProfile as ClientProfile
+    from siege_nb.models.connection import ConnectionProfile as ConnectionProfile
+    from siege_nb.profiles import *  # noqa: F403
+    from siege_nb.query.result import Result as Result
+    from siege_nb.settings import Settings as Settings
+    from siege_nb.workspace import Workspace as Workspace
+
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -25,8 +35,24 @@ _HOMES = {
     "SiegeError": "siege_nb.errors",
     "Workspace": "siege_nb.workspace",
 }
+# As profiles.__all__ has them, which to ask would import it.
+_PROFILES = """
+    ProfileWarning associate_client_with_project cleanup_old_connections clone_client_profile
+    clone_connection_profile create_client_profile create_connection_profile create_database_config
+    create_project_config create_spark_session_with_databases delete_client_profile delete_connection_profile
+    delete_database_config delete_project_config disassociate_client_from_project find_connection_by_name
+    get_client_project_associations get_connection_status get_project_path get_spark_database_options last_error
+    list_client_profiles list_connection_profiles list_database_configs list_projects load_client_profile
+    load_connection_profile load_database_config load_project_config open_profile rename_client_profile
+    rename_connection_profile save_client_profile save_connection_profile save_database_config save_project_config
+    search_client_profiles setup_project_directories test_connection test_database_connection update_client_profile
+    update_connection_profile update_database_config update_project_config validate_client_profile
+    verify_connection_profile
+"""
+_HOMES |= dict.fromkeys(_PROFILES.split(), "siege_nb.profiles")
 
 __all__ = [*_HOMES, "__version__", "load_ipython_extension", "unload_ipython_extension"]
+__all__.sort(key=lambda name: (not name[0].isupper(), name))
 
 
 def __getattr__(name: str) -> Any:
