@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import logging
 import os
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jupyter_core.paths import ENV_CONFIG_PATH
@@ -17,6 +20,7 @@ import jupyter_server_ext
 from jupyter_server_ext.app import SiegeServerApp
 from jupyter_server_ext.handler import THREADS, WORKSPACE, Handler
 from siege_nb import adapters
+from siege_nb.declare import Secret
 from siege_nb.errors import ConnectError
 from siege_nb.models.connection import ConnectionProfile
 from siege_nb.workspace import Workspace
@@ -97,3 +101,18 @@ async def test_a_wrong_environment_is_told_and_stops_no_server(
     assert THREADS not in server.web_app.settings
     await server.extension_manager.stop_all_extensions()
     assert "stopped" in caplog.text
+
+
+async def test_the_servers_log_hides_known_secrets_until_it_stops(jp_serverapp: Any) -> None:
+    Secret("tr0ub4dor-canary")
+    heard = logging.StreamHandler(io.StringIO())
+    jp_serverapp.log.addHandler(heard)
+    try:
+        (extension,) = jp_serverapp.extension_manager.extension_apps["jupyter_server_ext"]
+        extension.initialize_settings()
+        logging.getLogger(jp_serverapp.log.name).warning("signed in with %s", "tr0ub4dor-canary")
+        assert heard.stream.getvalue() == "signed in with ***\n"
+        await extension.stop_extension()
+        assert heard.filters == []
+    finally:
+        jp_serverapp.log.removeHandler(heard)
