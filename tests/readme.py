@@ -9,8 +9,9 @@ from pathlib import Path
 
 import grimp
 
-from siege_nb import adapters, errors
+from siege_nb import adapters, errors, profiles
 from siege_nb.magics import client, conn, grammar
+from siege_nb.models import access
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -24,6 +25,8 @@ def parts() -> dict[str, str]:
         "magics": _code(f"{client.HELP}\n\n{conn.HELP}\n\n{grammar.HELP}"),
         "kinds": _kinds(),
         "endpoints": _endpoints(),
+        "faces": _faces(),
+        "access": access.table(),
         "errors": _code("\n".join((errors.__doc__ or "").splitlines()[2:]).strip()),
         "benchmarks": _benchmarks(),
         "house": _house(rooms()),
@@ -57,6 +60,16 @@ def _kinds() -> str:
         extra = f"`[{adapter.extra}]`" if adapter.extra else ""
         rows.append(f"| `{adapter.kind}` | {adapter.title} | {also} | {extra} | {names} |")
     return "\n".join(rows)
+
+
+def _faces() -> str:
+    """The functions of the original library, by the module they stand in."""
+    found: dict[str, list[str]] = {}
+    for name in profiles.__all__:
+        value = getattr(profiles, name)
+        module = str(getattr(value, "__module__", "")).rpartition(".")[2]
+        found.setdefault(module, []).append(f"`{name}`")
+    return "\n".join(f"- **{module}**: {', '.join(sorted(names))}" for module, names in sorted(found.items()))
 
 
 def _endpoints() -> str:
@@ -107,7 +120,7 @@ def _meaning(room: str) -> str:
 
 
 def _benchmarks() -> str:
-    rows = ["| row | ours | peer (jupysql) | limit | ours/peer | ours/limit |", "|---|---|---|---|---|---|"]
+    rows = ["| row | ours | peer | limit | ours/peer | ours/limit |", "|---|---|---|---|---|---|"]
     for file in sorted((ROOT / "benchmarks" / "results").glob("*.json")):
         for row in json.loads(file.read_text()):
             times = " | ".join("–" if row[k] is None else f"{row[k] * 1000:.2f} ms" for k in ("ours", "peer", "limit"))

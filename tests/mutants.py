@@ -1,0 +1,232 @@
+"""Whether the tests of the store and the vault can fail: python -m tests.mutants [--count 200] [--seed N]
+
+Draws mutants of the rooms' code with cosmic-ray's operators, runs the fast tests against each, and names the survivors.
+It fails when too many survive, when one does that stands in the heart, and when one has no explanation in
+tests/survivors.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+
+ROOT = Path(__file__).parent.parent
+EXPLAINED = Path(__file__).with_name("survivors.json")
+#: The rooms, each with its tests, the nearest first.
+ROOMS = {
+    "siege_nb/vault": ("tests/vault",),
+    "siege_nb/state": ("tests/state", "tests/store"),
+    "siege_nb/store": ("tests/store", "tests/test_workspace.py"),
+}
+#: Where none may survive: seal and open, lock, rename.
+HEART = {
+    "siege_nb/vault/token.py": ("encrypt", "decrypt", "seal", "unseal", "place"),
+    "siege_nb/vault/__init__.py": ("_seal", "_unseal"),
+    "siege_nb/state/lock.py": ("exclusive", "_locked", "_lock", "_let_go"),
+    "siege_nb/state/files.py": ("replace",),
+    "siege_nb/state/journal.py": ("perform",),
+}
+LEAST_KILLED = 0.85
+#: Seconds after which a mutant that hangs counts as killed.
+LONGEST = 240.0
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One changed spot in one file."""
+
+    file: str
+    line: int
+    operator: str
+    code: str
+
+    def where(self) -> str:
+        """The line that was changed, as it was and as it is."""
+        before = (ROOT / self.file).read_text().splitlines()
+        after = self.code.splitlines()
+        pairs = enumerate(zip(before, after, strict=False))
+        number = next((n for n, (old, new) in pairs if old != new), self.line - 1)
+        return f"{self.file}: {before[number].strip()} → {after[number].strip() if number < len(after) else ''}"
+
+    def in_heart(self) -> bool:
+        """It stands in a function of which no mutant may survive."""
+        names = HEART.get(self.file, ())
+        functions = (n for n in ast.walk(ast.parse((ROOT / self.file).read_text())) if isinstance(n, ast.FunctionDef))
+        return any(f.name in names and f.lineno <= self.line <= (f.end_lineno or 0) for f in functions)
+
+
+def drawn(count: int, seed: int) -> list[Mutant]:
+    """So many mutants, at most one of each spot that can be changed, by an operator drawn from all that fit it."""
+    chance = random.Random(seed)
+    spots = [spot for file in _files() for spot in _spots(file)]
+    chance.shuffle(spots)
+    found: list[Mutant] = []
+    for file, line, choices in spots:
+        if len(found) == count:
+            break
+        operator, occurrence = chance.choice(choices)
+        code = _mutated(ROOT / file, operator, occurrence)
+        if code is not None and _meaning(code) not in ("", _meaning((ROOT / file).read_text())):
+            found.append(Mutant(file, line, operator, code))
+    return found
+
+
+def survives(mutant: Mutant, copy: Path) -> bool:
+    """Whether all tests of the room pass with the mutant in its place."""
+    target = copy / mutant.file
+    original = target.read_text()
+    target.write_text(mutant.code)
+    try:
+        return _passes(copy, _tests(mutant.file))
+    finally:
+        target.write_text(original)
+
+
+def main() -> int:
+    """Draw, run, tell."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=20261120)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    given = parser.parse_args()
+    began = time.monotonic()
+    mutants = drawn(given.count, given.seed)
+    print(f"seed {given.seed}: {len(mutants)} mutants", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        copies: SimpleQueue[Path] = SimpleQueue()
+        for n in range(given.jobs):
+            copies.put(_copied(Path(folder) / str(n)))
+
+        def run(mutant: Mutant) -> bool:
+            copy = copies.get()
+            try:
+                alive = survives(mutant, copy)
+            finally:
+                copies.put(copy)
+            print("ALIVE " if alive else "killed", mutant.where(), flush=True)
+            return alive
+
+        unharmed = copies.get()
+        if not all(_passes(unharmed, tests) for tests in ROOMS.values()):
+            print("The tests fail without any mutant; nothing can be said.")
+            return 1
+        copies.put(unharmed)
+        with ThreadPoolExecutor(given.jobs) as pool:
+            alive = [mutant for mutant, lives in zip(mutants, pool.map(run, mutants), strict=True) if lives]
+    explained = json.loads(EXPLAINED.read_text()) if EXPLAINED.exists() else {}
+    in_heart = [m.where() for m in alive if m.in_heart() and m.where() not in explained]
+    unexplained = [m.where() for m in alive if m.where() not in explained]
+    killed = 1 - len(alive) / max(len(mutants), 1)
+    print(f"{killed:.1%} of {len(mutants)} killed in {time.monotonic() - began:.0f} s (seed {given.seed})")
+    for mutant in alive:
+        print(f"alive: {mutant.where()}\n    {explained.get(mutant.where(), 'NOT EXPLAINED')}")
+    return int(killed < LEAST_KILLED or bool(in_heart) or bool(unexplained))
+
+
+def _files() -> list[str]:
+    return sorted(str(p.relative_to(ROOT)) for room in ROOMS for p in (ROOT / room).glob("*.py"))
+
+
+def _spots(file: str) -> Iterator[tuple[str, int, list[tuple[str, int]]]]:
+    """Every spot of a file with all that can be done to it: operators, and the how-manieth of each it is."""
+    from cosmic_ray.ast import ast_nodes, get_ast
+    from cosmic_ray.plugins import get_operator, operator_names
+
+    path = ROOT / file
+    nodes = list(ast_nodes(get_ast(path.read_text())))
+    elsewhere = _other_platforms(path.read_text())
+    found: dict[tuple[int, int], list[tuple[str, int]]] = {}
+    for name in operator_names():
+        operator = get_operator(name)
+        if operator.arguments():
+            continue
+        occurrence = 0
+        for node in nodes:
+            for start, _ in operator().mutation_positions(node):
+                found.setdefault(start, []).append((name, occurrence))
+                occurrence += 1
+    for (line, _), choices in sorted(found.items()):
+        if line not in elsewhere:
+            yield file, line, choices
+
+
+def _mutated(path: Path, operator: str, occurrence: int) -> str | None:
+    from cosmic_ray.mutating import mutate_code
+    from cosmic_ray.plugins import get_operator
+
+    code = path.read_text()
+    found = mutate_code(code, get_operator(operator)(), occurrence)
+    return None if found is None or found == code else str(found)
+
+
+def _meaning(code: str) -> str:
+    """The code without its annotations, which nobody evaluates here; nothing for what is no Python."""
+    try:
+        tree = ast.parse(code)
+    except SyntaxError:
+        return ""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            node.returns = None
+        elif isinstance(node, ast.arg):
+            node.annotation = None
+        elif isinstance(node, ast.AnnAssign):
+            node.annotation = ast.Constant(None)
+    return ast.dump(tree)
+
+
+def _other_platforms(code: str) -> set[int]:
+    """The lines that do not run on this system."""
+    lines: set[int] = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.If) and "sys.platform == 'win32'" in ast.unparse(node.test) and sys.platform != "win32":
+            lines.update(range(node.lineno, max(inner.end_lineno or 0 for inner in node.body) + 1))
+    return lines
+
+
+def _tests(file: str) -> tuple[str, ...]:
+    room = next(room for room in ROOMS if file.startswith(room))
+    near = ROOT / ROOMS[room][0] / f"test_{Path(file).stem}.py"
+    return (*((str(near.relative_to(ROOT)),) if near.exists() else ()), *ROOMS[room])
+
+
+def _passes(copy: Path, tests: tuple[str, ...]) -> bool:
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    process = subprocess.Popen(
+        command, cwd=copy, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        return process.wait(LONGEST) == 0
+    except subprocess.TimeoutExpired:
+        return False
+    finally:
+        try:
+            os.killpg(process.pid, 9)  # and whatever the tests started
+        except ProcessLookupError:
+            pass
+        process.wait()
+
+
+def _copied(folder: Path) -> Path:
+    for part in ("siege_nb", "jupyter_server_ext", "tests"):
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    return folder
+
+
+if __name__ == "__main__":
+    sys.exit(main())
