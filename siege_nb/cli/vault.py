@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from siege_nb.cli import _workspace, told
+from siege_nb.show import count
 
 app: typer.Typer = typer.Typer(help="The keys that secrets are sealed with.", no_args_is_help=True)
 
@@ -43,7 +44,7 @@ def rotate(
     from siege_nb.store import document
 
     done = _workspace().vault.rotate(document, finish=finish)
-    print(f"{done.resealed:,} secrets were sealed anew; the key is {done.primary}")
+    print(f"{count(done.resealed, 'secret')} sealed anew; the key is {done.primary}")
     for kid in done.destroyed:
         print(f"the key {kid} is destroyed")
     for kid, reasons in done.kept_for.items():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from siege_nb.declare import Part, fields, structure, unstructure
 from siege_nb.errors import InvalidError
+from siege_nb.magics.about import leaves, tree
 from siege_nb.magics.words import document, pairs
 
 P = TypeVar("P", bound=Part)
@@ -61,21 +62,21 @@ def _put(tree: dict[str, Any], typed: Mapping[str, Any]) -> None:
 def known(item: Part, *leave_out: str) -> dict[str, str]:
     """What is known of an item, under the titles of its fields; what is empty is left out."""
     titles = {field.path: field.title for field in fields(type(item))}
-    found = {titles.get(path, path): text for path, text in leaves(item.model_dump()) if path not in leave_out}
+    found = {titles.get(path, path): text for path, text in spelled(item).items() if path not in leave_out}
     return {title: text for title, text in found.items() if text}
 
 
-def leaves(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """Every value with its dotted path, as text."""
-    for key, value in tree.items():
-        path = f"{above}{key}"
-        if isinstance(value, Mapping):
-            yield from leaves(value, f"{path}.")
-        elif isinstance(value, list):
-            yield path, ", ".join(map(str, value))
-        elif isinstance(value, bool):
-            yield path, "yes" if value else "no"
-        elif isinstance(value, datetime):
-            yield path, f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-        elif value is not None:
-            yield path, str(value)
+def spelled(item: Part) -> dict[str, str]:
+    """Every value of an item by its dotted path, as people write it."""
+    return {path: _spelled(value) for path, value in leaves(tree(item)) if value is not None}
+
+
+def _spelled(value: Any) -> str:
+    match value:
+        case list():
+            return ", ".join(map(str, value))
+        case bool():
+            return "yes" if value else "no"
+        case datetime():
+            return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return str(value)

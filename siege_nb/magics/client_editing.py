@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from siege_nb.declare import suggest
 from siege_nb.errors import InvalidError, NotFoundError, SiegeError
-from siege_nb.magics.changes import changed, known, leaves, plain_pairs
+from siege_nb.magics.changes import changed, known, plain_pairs, spelled
 from siege_nb.magics.shell import Shell
 from siege_nb.magics.words import one
 from siege_nb.models.client import ClientProfile, ClientTastes
@@ -119,7 +119,7 @@ def prefs(shell: Shell, rest: list[str]) -> Shown:
             return there.model_copy(update={"preferences": changed(ClientTastes, there.preferences, values, what)})
 
         client = _update(shell, client.client_code, work)
-    held = dict(leaves(client.preferences.model_dump()))
+    held = spelled(client.preferences)
     for key in bare:
         if key not in held:
             near = suggest(key, list(held)) or f" There are: {', '.join(held)}."

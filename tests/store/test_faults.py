@@ -12,6 +12,7 @@ from siege_nb.errors import SiegeError
 from siege_nb.models.project import ProjectProfile
 from siege_nb.state import Directory
 from siege_nb.store import Store, listing
+from siege_nb.store.account import remove_project, rename_client
 from tests.state.test_faults import FaultyOs, posix
 from tests.store.profiles import client, connection, counted, leftovers
 
@@ -23,6 +24,8 @@ CHANGES: dict[str, Callable[[Store], object]] = {
     "rename": lambda store: store.clients.update("ACME001", lambda c: c.model_copy(update={"client_code": "NEW"})),
     "associate": lambda store: store.associate("ACME001", "P1"),
     "remove": lambda store: store.clients.remove("ACME001"),
+    "rename with connections": lambda store: rename_client(store, "OWNER", "HEIR"),
+    "remove a project of a client": lambda store: remove_project(store, "P2"),
 }
 
 Contents = tuple[tuple[str, int, str], ...]
@@ -35,6 +38,10 @@ def prepared(path: Path) -> Store:
     store.clients.put(client())
     store.projects.put(ProjectProfile(project_code="P1"))
     store.connections.put(connection("old", connection_id="old"))
+    store.clients.put(client("OWNER"))
+    store.connections.put(connection("theirs", connection_id="theirs", client_code="OWNER"))
+    store.projects.put(ProjectProfile(project_code="P2"))
+    store.associate("OWNER", "P2")
     return store
 
 
@@ -43,7 +50,8 @@ def contents(store: Store) -> Contents:
     found = []
     for collection in (store.clients, store.connections, store.projects):
         for row in collection.rows():
-            found.append((row.file, collection.find(row.key).revision, str(row.summary.get("projects"))))
+            told = str([row.summary.get("projects"), row.summary.get("client_code")])
+            found.append((row.file, collection.find(row.key).revision, told))
     return (*found, *((damaged.path.name, 0, "") for damaged in store.clients.problems()))
 
 

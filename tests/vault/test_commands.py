@@ -60,13 +60,13 @@ def test_status_rotate_and_finish(config: Path) -> None:
     assert "vault.key" in said
     assert f"{key.name}  primary      made {key.written.created[:10]}  1 sealed in 1 files" in said
     said = siege("vault", "rotate").stdout
-    assert "1 secrets were sealed anew" in said
+    assert "1 secret sealed anew" in said
     assert f"the key {key.name} still opens, and is needed by: what others are saving now, until" in said
     assert "siege vault rotate --finish" in said
     said = siege("vault", "status").stdout
     assert f"{key.name}  decrypt-only" in said
     assert "  0 sealed in 0 files" in said
-    assert siege("vault", "rotate", "--finish").stdout.startswith("0 secrets were sealed anew")
+    assert siege("vault", "rotate", "--finish").stdout.startswith("0 secrets sealed anew")
 
 
 def test_move(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
