@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from siege_nb.declare import Part, Reference, Secret, secrets_of, with_secrets
+from siege_nb.declare import Part, Reference, Secret, secrets_of, suspect, with_secrets
 from siege_nb.errors import ConflictError, SiegeError
 from siege_nb.store import Collection, UnknownParams, document
 from siege_nb.vault import Vault, legacy
@@ -21,14 +21,8 @@ from siege_nb.workspace import Workspace
 
 T = TypeVar("T", bound=Part)
 
-# What a key is called that means a secret.
-_NAMES = "password passwd passphrase pwd secret token private_key api_key apikey access_key connection_string".split()
-# A password before a host, or a secret behind a question mark.
-_IN_URL = re.compile(r"://[^/\s:@]*:[^/\s]+@|[?&;](?:password|pwd|token|secret)=[^&;\s]", re.IGNORECASE)
-# The same in a file that may be no JSON: such a key, and behind it a text that is neither empty, sealed nor stars.
-_IN_BYTES = re.compile(
-    rf'(?:{"|".join(_NAMES)})"\s*:\s*"(?!"|\*+"|encrypted:v2\.)|{_IN_URL.pattern}'.encode(), re.IGNORECASE
-)
+# A key and its value in a file that may be no JSON any more.
+_SAID = re.compile(r'"([^"\\]{1,200})"\s*:\s*(?:"((?:[^"\\]|\\.)*)|(\d{4,}))')
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +112,12 @@ def _opened(item: T, raw: Mapping[str, Any]) -> tuple[T, tuple[str, ...], tuple[
     unknown = {path for path, _ in params.open_texts()} if isinstance(params, UnknownParams) else set()
     if unknown:
         problems.append(f"only a kind that is not installed knows whether {', '.join(sorted(unknown))} is a secret")
-    for path, text in _texts(raw):
-        if path not in found and path.removeprefix("connection_params.") not in unknown:
-            if legacy.written_so(text):
+    looks_so = {one.path for one in suspect.suspects(item)}
+    for path, value in _values(raw):
+        if path not in found and suspect.bare(path).removeprefix("connection_params.") not in unknown:
+            if isinstance(value, str) and legacy.written_so(value):
                 problems.append(f"{path} is encrypted, but no secret here: enter it again")
-            elif _looks_secret(path, text):
+            elif path in looks_so:
                 problems.append(f"{path} may be a secret, stands readable in the file, and cannot be sealed there")
     done += [f"{path} written with its zone" for path in _naive(item, raw)]
     return with_secrets(item, opened), tuple(done), tuple(problems)
@@ -137,21 +132,16 @@ def _sealed(vault: Vault, item: T, layout: Layout | None, key: str) -> T:
     return item.model_copy(update={layout.below: inner})
 
 
-def _texts(value: Any, at: str = "") -> Iterator[tuple[str, str]]:
+def _values(value: Any, at: str = "") -> Iterator[tuple[str, Any]]:
     below = f"{at}." if at else ""
     if isinstance(value, Mapping):
         for name, inner in value.items():
-            yield from _texts(inner, f"{below}{name}")
+            yield from _values(inner, f"{below}{name}")
     elif isinstance(value, list):
         for n, inner in enumerate(value):
-            yield from _texts(inner, f"{below}{n}")
-    elif isinstance(value, str):
+            yield from _values(inner, f"{below}{n}")
+    else:
         yield at, value
-
-
-def _looks_secret(path: str, text: str) -> bool:
-    named = path.casefold().endswith(tuple(_NAMES)) and bool(text.strip("*")) and not text.startswith("encrypted:v2.")
-    return named or _IN_URL.search(text) is not None
 
 
 def _naive(item: Any, raw: Any, at: str = "") -> Iterator[str]:
@@ -167,9 +157,15 @@ def _naive(item: Any, raw: Any, at: str = "") -> Iterator[str]:
             yield at
 
 
+def _tells(text: str) -> bool:
+    """A damaged file seems to hold a secret."""
+    said = ((key, int(number) if number else value) for key, value, number in _SAID.findall(text))
+    return any(suspect.suspect(key, value) for key, value in said) or suspect.without(text) != text
+
+
 def _set_aside(workspace: Workspace) -> Iterator[Item]:
     """The copies of damaged files that may still hold a secret; they are evidence, and not ours to change."""
     for path in sorted(workspace.directory.path.rglob("*.corrupt-*")):
-        if path.is_file() and _IN_BYTES.search(path.read_bytes()):
+        if path.is_file() and _tells(path.read_text("utf-8", errors="replace")):
             problem = "still holds what may be a secret; delete it when you need it no more"
             yield Item(path.relative_to(workspace.directory.path).as_posix(), problems=(problem,))

@@ -194,7 +194,7 @@ def _issue(declared: type[Part], data: Any, loc: tuple[int | str, ...], code: st
     if not said:
         said = message.removeprefix("Value error, ").removeprefix("Input ")
         said = said[:1].lower() + said[1:]
-    if field is not None and not _holds_secret(field) and isinstance(data, str | int | float | bool | None):
+    if field is not None and _may_be_shown(field, data):
         shown = repr(data)
         said += f", not {shown if len(shown) <= 60 else shown[:57] + '…'}"
     return Issue(dotted, said)
@@ -206,6 +206,14 @@ def _below(data: Any, step: int | str) -> Any:
     if isinstance(data, list | tuple) and isinstance(step, int) and step < len(data):
         return data[step]
     return None
+
+
+def _may_be_shown(field: FieldInfo, value: Any) -> bool:
+    """A plain value, but no secret, nor the text of an endpoint: whole addresses are pasted there, with passwords."""
+    hints = field.json_schema_extra
+    if isinstance(value, str) and isinstance(hints, dict) and hints.get("x-endpoint"):
+        return False
+    return isinstance(value, str | int | float | bool | None) and not _holds_secret(field)
 
 
 def _holds_secret(field: FieldInfo) -> bool:

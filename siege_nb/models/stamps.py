@@ -31,12 +31,12 @@ def safe_code(code: str) -> str:
     return code
 
 
-def typeable(name: str, info: ValidationInfo) -> str:
-    """A name that can be typed after a command. One that already stands in a file is let be, so that it can change."""
-    if info.context and info.context.get("at_rest"):
-        return name
+def typeable(name: str) -> str:
+    """A name that can be typed after a command, and that no other can be mistaken for."""
     if name.startswith("-"):
         raise ValueError("should not begin with -, as options do")
+    if "/" in name:
+        raise ValueError("should have no / in it, which parts a client from its connection")
     if name != name.strip():
         raise ValueError("should have no spaces around it")
     if re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", name):
@@ -44,6 +44,11 @@ def typeable(name: str, info: ValidationInfo) -> str:
     return name
 
 
+def _typeable(name: str, info: ValidationInfo) -> str:
+    # One that already stands in a file is let be, so that it can change.
+    return name if info.context and info.context.get("at_rest") else typeable(name)
+
+
 Stamp = Annotated[datetime, AfterValidator(aware)]
 Code = Annotated[str, AfterValidator(safe_code), WithJsonSchema({"type": "string", "pattern": f"^{CODE}$"})]
-Name = Annotated[str, AfterValidator(typeable)]
+Name = Annotated[str, AfterValidator(_typeable)]

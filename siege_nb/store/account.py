@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from siege_nb.declare import Part
-from siege_nb.errors import ConflictError, NotFoundError
+from siege_nb.errors import ConflictError, NotFoundError, SealedError
 from siege_nb.models.client import ClientProfile
 from siege_nb.state import Change
 from siege_nb.store import document
@@ -20,21 +20,24 @@ T = TypeVar("T", bound=Part)
 
 def rename_client(store: Store, code: str, new: str) -> ClientProfile:
     """Give a client another code; its file moves, and its connections follow."""
-    store.clients.find(code)
-    if new == code:
+    if new == store.clients.find(code).item.client_code:
         return store.clients.find(code).item
-    theirs = [row for row in store.connections.rows() if row.summary["client_code"] == code]
-    names = {row.name.casefold() for row in theirs if row.scope == code}
-    clash = [row.name for row in store.connections.rows() if row.scope.casefold() == new.casefold() != code.casefold()]
-    if taken := sorted(name for name in clash if name.casefold() in names):
-        raise ConflictError(f"{new} has connections of the same names already: {', '.join(taken)}.")
+
+    def recoded(item: T) -> T:
+        return item.model_copy(update={"client_code": new})
 
     def work(change: Change) -> None:
+        # All of it under the lock, where rows are exact: what is saved meanwhile comes before or after.
+        rows = store.connections.rows(eager=True)
+        theirs = [row for row in rows if _is(row.summary["client_code"], code)]
+        names = {row.name.casefold() for row in theirs if _is(row.scope, code)}
+        there = [row.name for row in rows if _is(row.scope, new) and row not in theirs]
+        if taken := sorted(name for name in there if name.casefold() in names):
+            raise ConflictError(f"{new} has connections of the same names already: {', '.join(taken)}.")
         _refuse_taken(store, code, new)
-        _changed(change, store.clients, code, lambda item: item.model_copy(update={"client_code": new}))
+        _changed(change, store.clients, code, recoded)
         for row in theirs:
-            if change.read(row.file) is not None:  # removed since
-                _changed(change, store.connections, row.key, lambda item: item.model_copy(update={"client_code": new}))
+            _changed(change, store.connections, row.key, recoded)
 
     store.directory.change(work, act="rename")
     return store.clients.find(new).item
@@ -42,13 +45,17 @@ def rename_client(store: Store, code: str, new: str) -> ClientProfile:
 
 def remove_client(store: Store, code: str) -> None:
     """Remove a client to whom nothing belongs any more; ConflictError says what does."""
-    client = store.clients.find(code).item
-    theirs = sorted(row.name for row in store.connections.rows() if row.summary["client_code"] == code)
-    if theirs or client.project_associations:
-        owned = [("connections", theirs), ("projects", client.project_associations)]
-        said = "; ".join(f"{noun} {', '.join(names)}" for noun, names in owned if names)
-        raise ConflictError(f"The client {code} still has {said}.", hint="Remove, move or unlink them first.")
-    store.clients.remove(code)
+
+    def check(client: ClientProfile | None) -> None:
+        rows = store.connections.rows(eager=True)
+        theirs = sorted(row.name for row in rows if _is(row.summary["client_code"], code))
+        projects = client.project_associations if client else []
+        if theirs or projects:
+            owned = (("connections", theirs), ("projects", projects))
+            said = "; ".join(f"{noun} {', '.join(names)}" for noun, names in owned if names)
+            raise ConflictError(f"The client {code} still has {said}.", hint="Remove, move or unlink them first.")
+
+    store.clients.remove(code, check=check)
 
 
 def dissociate(store: Store, code: str, project_code: str) -> ClientProfile:
@@ -68,18 +75,19 @@ def dissociate(store: Store, code: str, project_code: str) -> ClientProfile:
 def remove_project(store: Store, code: str) -> None:
     """Remove a project, and its code from the clients that had it."""
     store.projects.find(code)
-    theirs = [row.key for row in store.clients.rows() if row.summary["projects"]]
 
     def left(client: ClientProfile) -> ClientProfile:
+        if code not in client.project_associations:
+            return client
         projects = [project for project in client.project_associations if project != code]
         metadata = client.metadata.model_copy(update={"project_count": len(projects)})
         return client.model_copy(update={"project_associations": projects, "metadata": metadata})
 
     def work(change: Change) -> None:
         change.remove(store.projects.shape.file(code))
-        for key in theirs:
-            if code in _read(change, store.clients, key).project_associations:
-                _changed(change, store.clients, key, left)
+        for row in store.clients.rows(eager=True):
+            if row.summary["projects"]:
+                _changed(change, store.clients, row.key, left)
 
     store.directory.change(work, act="remove")
 
@@ -88,24 +96,32 @@ def _changed(change: Change, collection: Collection[T], key: str, work: Callable
     """Change an item as a part of a larger change."""
     shape, file = collection.shape, collection.shape.file(key)
     raw = change.read(file)
-    there = document.read(raw or b"", str(collection.directory.path / file))
+    if raw is None:
+        raise NotFoundError(f"There is no {shape.noun} {key!r} any more.", hint="Somebody else removed it. Try again.")
+    there = document.read(raw, str(collection.directory.path / file))
     item = shape.from_document(there.data, key)
     changed = work(item)
+    if changed == item:
+        return
+    try:
+        data = shape.write(changed, item)
+    except SealedError as error:
+        said = f"{shape.noun.capitalize()} {key!r} still holds an open secret: {error.message}"
+        raise SealedError(said, hint="siege migrate seals what older files hold.") from None
     moved = shape.file(shape.key(changed))
     if moved != file:
         change.remove(file)
-    change.write(moved, document.write(shape.write(changed, item), there.revision + 1, f"The {shape.noun}"))
-
-
-def _read(change: Change, collection: Collection[T], key: str) -> T:
-    file = collection.shape.file(key)
-    raw = change.read(file)
-    if raw is None:
-        return collection.find(key).item  # which says that it is gone
-    return collection.shape.from_document(document.read(raw, file).data, key)
+    change.write(moved, document.write(data, there.revision + 1, f"The {shape.noun}"))
 
 
 def _refuse_taken(store: Store, code: str, new: str) -> None:
-    for row in store.clients.rows():
-        if row.key.casefold() == new.casefold() and row.key != code:
-            raise ConflictError(f"The client_code {new!r} is taken by the client {row.key!r}.")
+    """Whatever stands under the new code, also what cannot be read, is not written over."""
+    old, wanted = store.clients.shape.file(code), store.clients.shape.file(new)
+    for name in store.directory.names(store.clients.shape.prefix, store.clients.shape.suffix):
+        if name != old and name.casefold() == wanted.casefold():
+            raise ConflictError(f"The client_code {new!r} is taken by the file {name}.")
+
+
+def _is(code: object, other: str) -> bool:
+    # Hands write codes in whatever case; and anything at all.
+    return isinstance(code, str) and code.casefold() == other.casefold()

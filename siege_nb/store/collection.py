@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from siege_nb.declare import Part, suggest
+from siege_nb.declare import Part
 from siege_nb.errors import ConflictError, DamagedError, InvalidError, NotFoundError, SiegeError
 from siege_nb.state import Change, Directory
 from siege_nb.store import document
@@ -18,7 +18,7 @@ from siege_nb.store.conflict import StaleError, overtaken
 from siege_nb.store.files import Files, Kept
 from siege_nb.store.index import Index
 from siege_nb.store.listing import Listing
-from siege_nb.store.naming import meant
+from siege_nb.store.naming import meant, missing
 from siege_nb.store.rows import Entry, Row, at, parsed
 from siege_nb.store.shapes import Shape
 
@@ -30,8 +30,12 @@ T = TypeVar("T", bound=Part)
 #: What a save puts into each file: a document, or nothing.
 _Said = dict[str, Mapping[str, Any] | None]
 
-# How many names an error lists; among how many words the nearest is looked for.
-SHOWN, COMPARED = 12, 2000
+#: Raises what speaks against changing what is there; None stands for nothing, or what cannot be read.
+Check = Callable[[T | None], None]
+
+
+def _anything(current: object) -> None:
+    """Nothing speaks against it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +124,17 @@ class Collection(Generic[T]):
         found = sorted((file, e.problem) for file, e in [*entries.items()] if e.problem)
         return [Damaged(self.directory.path / file, error) for file, error in found]
 
-    def put(self, item: T, *, expected: str | None = None) -> Kept[T]:
+    def check(self, key: str, check: Check[T]) -> None:
+        """Let `check` raise what speaks against replacing or removing what is there now."""
+        found = self._files.look(self.shape.file(key), self.directory.generation())
+        check(found.item if isinstance(found, Kept) else None)
+
+    def put(self, item: T, *, expected: str | None = None, check: Check[T] = _anything) -> Kept[T]:
         """Create or replace; with `expected`, only if that is still its version ("" = it must not exist yet).
 
-        A damaged file in its place is copied aside first. ConflictError when it was changed meanwhile, and by whom, or
-        when the key or the name is taken.
+        What is there is shown to `check` before, under the lock. A damaged file in its place is copied aside first,
+        but not where none was expected. ConflictError when it was changed meanwhile, and by whom, or when the key or
+        the name is taken.
         """
         file = self.shape.file(self.shape.key(item))
         read = self._files.last(file)
@@ -135,8 +145,10 @@ class Collection(Generic[T]):
         def work(change: Change, said: _Said) -> Kept[T]:
             there = self._there(change, file)
             current = there if isinstance(there, Kept) else None
-            if expected is not None and expected != (current.version if current else ""):
+            version = current.version if current else "" if there is None else "damaged"
+            if expected not in (None, version):
                 raise StaleError(there is not None, current)
+            check(current.item if current else None)
             if isinstance(there, DamagedError):
                 aside.append(change.set_aside(file))
             elif isinstance(there, SiegeError):
@@ -183,15 +195,17 @@ class Collection(Generic[T]):
 
         return self._save(apply, "update")
 
-    def remove(self, key: str) -> None:
-        """Remove an item for good, also one that cannot be read."""
+    def remove(self, key: str, *, check: Check[T] = _anything) -> None:
+        """Remove an item for good, also one that cannot be read; what is there is shown to `check` before."""
         file = self.shape.file(key)
         if self.directory.identity(file) is None:
             raise self._missing(key)
 
         def work(change: Change, said: _Said) -> None:
-            if self.directory.identity(file) is None:
+            there = self._there(change, file)
+            if there is None:
                 raise self._missing(key)
+            check(there.item if isinstance(there, Kept) else None)
             change.remove(file)
             said[file] = None
 
@@ -199,6 +213,9 @@ class Collection(Generic[T]):
 
     def _there(self, change: Change, file: str) -> Kept[T] | SiegeError | None:
         """What the change would write over. Always read: under the lock no file is taken from memory."""
+        identity = self.directory.identity(file)
+        if identity is not None and identity.size > document.LARGEST:
+            return document.too_large(identity.size, str(self.directory.path / file))
         raw = change.read(file)
         return None if raw is None else self._files.parse(raw, file)
 
@@ -279,22 +296,7 @@ class Collection(Generic[T]):
         return ConflictError(f"The {field} {value!r} is taken by the {self.shape.noun} {key!r}.")
 
     def _missing(self, wanted: str) -> NotFoundError:
-        known = self._listing.fresh(eager=True)
-        noun, rows = self.shape.noun, known.rows
-        words = sorted({word for row in rows for word in (row.name, row.key)} - {wanted})
-        if len(words) > COMPARED:
-            words = [word for word in words if word[:1].casefold() == wanted[:1].casefold()][:COMPARED]
-        names = sorted(row.name if self.shape.unique_names else row.key for row in rows)
-        there = f"There are: {_listed(names)}." if names else f"There are no {noun}s yet."
-        damaged = sorted(Path(file).name for file, entry in [*known.entries.items()] if entry.problem)
-        if damaged:
-            there = f"{there} Cannot be read: {_listed(damaged)}."
-        return NotFoundError(f"There is no {noun} {wanted!r}.{suggest(wanted, words)}", hint=there)
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"{', '.join(names[:SHOWN])}{more}"
+        return missing(self.shape, self._listing.fresh(eager=True), wanted)
 
 
 def _or_raise(found: Kept[T] | SiegeError) -> Kept[T]:

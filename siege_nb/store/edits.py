@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from typing import Any
 
-from siege_nb.declare import Reference, endpoints_of, secrets_of
+from siege_nb.declare import Part, Reference, endpoints_of, secrets_of
 from siege_nb.errors import AccessError, InvalidError, Issue
 from siege_nb.facts import Use
 from siege_nb.models.access import may
 from siege_nb.models.connection import ConnectionProfile
+from siege_nb.store.unknown import UnknownParams
 
 
 def used(profile: ConnectionProfile, use: Use) -> ConnectionProfile:
@@ -22,21 +24,28 @@ def used(profile: ConnectionProfile, use: Use) -> ConnectionProfile:
     return profile.model_copy(update={"metadata": said.model_copy(update=known)})
 
 
-def refuse_edit(current: ConnectionProfile, wanted: ConnectionProfile, entered: Collection[str] = ()) -> None:
-    """Raise what speaks against replacing a stored profile by the wanted one; `entered` are secrets named anew."""
-    what = f"Connection {current.name!r}"
-    if not may("owner", "edit", current.visibility) and wanted.visibility == current.visibility:
+def refuse_edit(current: ConnectionProfile | None, wanted: ConnectionProfile, entered: Collection[str] = ()) -> None:
+    """Raise what speaks against putting a profile in the place of a stored one; `entered` are secrets named anew."""
+    what = f"Connection {wanted.name!r}"
+    sealed = {path: s for path, s in secrets_of(wanted.connection_params) if isinstance(s, Reference)}
+    if current is None:
+        if gone := [path for path, secret in sealed.items() if secret.source == "encrypted"]:
+            say = "must be entered again: the connection that it was sealed for is not there"
+            raise InvalidError(what, [Issue(path, say) for path in gone])
+        return
+    if not may("owner", "edit", current.visibility) and wanted != current:
         raise locked(current)
     if wanted.connection_type != current.connection_type:
         issue = f"cannot change from {current.connection_type!r} to {wanted.connection_type!r}; make a new connection"
         raise InvalidError(what, [Issue("connection_type", issue)])
-    there, stored = dict(endpoints_of(current.connection_params)), dict(secrets_of(current.connection_params))
-    moved = [path for path, value in endpoints_of(wanted.connection_params) if there.get(path) != value]
+    stored = dict(secrets_of(current.connection_params))
+    there = dict(_places(current.connection_params))
+    now = dict(_places(wanted.connection_params))
+    moved = sorted(path for path in there.keys() | now.keys() if there.get(path) != now.get(path))
     carried = [
         path
-        for path, secret in secrets_of(wanted.connection_params)
-        if isinstance(secret, Reference)
-        and path not in entered
+        for path, secret in sealed.items()
+        if path not in entered
         and (secret.source == "encrypted" or (secret.source != "missing" and secret == stored.get(path)))
     ]
     if moved and carried:
@@ -44,6 +53,17 @@ def refuse_edit(current: ConnectionProfile, wanted: ConnectionProfile, entered: 
         raise InvalidError(what, [Issue(path, say) for path in carried])
 
 
+def refuse_removal(current: ConnectionProfile | None) -> None:
+    """Raise if a connection must not be removed."""
+    if current is not None and not may("owner", "remove", current.visibility):
+        raise locked(current)
+
+
+def _places(params: Part) -> Iterator[tuple[str, Any]]:
+    """Where the secrets of a connection go; of a kind that is not installed, any text may say that."""
+    return params.texts() if isinstance(params, UnknownParams) else endpoints_of(params)
+
+
 def locked(profile: ConnectionProfile) -> AccessError:
     """That a connection is locked, and how to unlock it."""
-    return AccessError(f"The connection {profile.name!r} is locked.", hint=f"%conn unlock {profile.name} first.")
+    return AccessError(f"The connection {profile.name!r} is locked.", hint=f"%conn unlock {profile.qualified} first.")

@@ -76,7 +76,7 @@ class Index:
 
     def keep(self, entries: Mapping[str, Entry], gone: Iterable[str] = ()) -> None:
         """Remember entries of settled files, and forget those of files that are no more; in a thread of its own."""
-        lost = [(file,) for file in gone]
+        lost = [(file,) for file in gone if _storable(file)]
         if entries or lost:
             self._writers = [writer for writer in self._writers if writer.is_alive()]
             # No daemon: a process that ends at once should have read its files for the last time.
@@ -162,8 +162,18 @@ def _columns(file: str, entry: Entry) -> _Columns | None:
     if entry.row is None or entry.identity is None or max(entry.identity) >= 1 << 63:
         return None
     said = entry.row.said if isinstance(entry.row.said, str) else json.dumps(entry.row.said)
+    if not _storable(file + entry.name + entry.scope + said + entry.text):
+        return None
     total = _sum(file, entry.identity, entry.name, entry.scope, said, entry.text)
     return file, *entry.identity, entry.name, entry.scope, said, entry.text, total
+
+
+def _storable(text: str) -> bool:
+    """SQLite keeps UTF-8; a file's name may be other bytes."""
+    try:
+        return bool(text.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _sum(file: str, identity: Sequence[int], name: str, scope: str, summary: str, text: str) -> int:

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from siege_nb import adapters
 from siege_nb.adapters.base import Params
-from siege_nb.declare import Part, secrets_of, structure, unstructure
+from siege_nb.declare import Part, secrets_of, structure, suspect, unstructure
 from siege_nb.errors import InvalidError, Issue, SealedError, UnknownKindError
 from siege_nb.models.client import ClientProfile
 from siege_nb.models.connection import ConnectionProfile
@@ -161,6 +161,7 @@ def _document(item: Part) -> dict[str, Any]:
 
 
 def _plain_document(item: Part, current: Part | None) -> dict[str, Any]:
+    suspect.refuse(item, current, f"The {type(item).__name__.removesuffix('Profile').lower()}")
     return _document(item)
 
 
@@ -176,6 +177,7 @@ def _connection_document(item: ConnectionProfile, current: ConnectionProfile | N
                 f"{', '.join(sorted(path for path, _ in fresh))} is a secret; it cannot be written as it is.",
                 hint="Install the kind first; what is in the file already stays as it is.",
             )
+    suspect.refuse(item, current, f"Connection {item.name!r}")
     # Nothing open can be written, so a profile with a secret is one whose secrets are safe.
     safe = any(True for _ in secrets_of(params))
     said = {"encrypted": safe, "encryption_method": "aes-256-gcm" if safe else "", "credentials_stored": safe}

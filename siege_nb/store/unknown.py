@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ConfigDict, ValidationInfo, model_validator
 
 from siege_nb.adapters.base import Params
-from siege_nb.declare import Reference, Secret
+from siege_nb.declare import Reference, Secret, suspect
 from siege_nb.declare.secret import REFERENCE_KEY, SEALED_PREFIX
 
 # What these are called gives nothing away. Every other text is taken for a secret: sealing a harmless one costs its
@@ -40,6 +40,10 @@ class UnknownParams(Params):
         """What stands in it readable and may be a secret, with its path: files of other systems hold such."""
         return set(_open_texts(self.model_extra or {}))
 
+    def texts(self) -> Iterator[tuple[str, Any]]:
+        """Every value that is no secret, with its path."""
+        return _texts(self.model_extra or {})
+
     def __repr_args__(self) -> list[tuple[str | None, Any]]:
         # Which of them are secrets only the missing kind knows.
         return [(key, ...) for key in self.model_extra or {}]
@@ -50,14 +54,28 @@ def _closed(name: str, value: Any, at_rest: bool) -> Any:
         case {**reference} if set(reference) == {REFERENCE_KEY}:
             return Reference.parse(str(reference[REFERENCE_KEY]))
         case Mapping():
-            return {key: _closed(str(key), inner, at_rest) for key, inner in value.items()}
+            return {key: _closed(f"{name}.{key}", inner, at_rest) for key, inner in value.items()}
         case list() | tuple():
             return [_closed(name, inner, at_rest) for inner in value]
         case str() if at_rest and value.startswith(SEALED_PREFIX):
             return Reference(value)
-        case str() if not at_rest and not _harmless(name, value):
-            return Secret(value)
+        case str() | int() | float() if not at_rest and not _harmless(name, value):
+            return Secret(str(value))
     return value
+
+
+def _texts(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    steps: Iterator[tuple[str, Any]]
+    if isinstance(value, Mapping):
+        steps = ((str(key), inner) for key, inner in value.items())
+    elif isinstance(value, list | tuple):
+        steps = ((str(n), inner) for n, inner in enumerate(value))
+    else:
+        if not isinstance(value, Secret):
+            yield path, value
+        return
+    for step, inner in steps:
+        yield from _texts(inner, f"{path}.{step}" if path else step)
 
 
 def _open_texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
@@ -67,10 +85,13 @@ def _open_texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     elif isinstance(value, list | tuple):
         for inner in value:
             yield from _open_texts(inner, path)
-    elif isinstance(value, str) and not _harmless(path.rpartition(".")[2], value):
-        yield path, value
+    elif isinstance(value, str | int | float) and not _harmless(path, value):
+        yield path, str(value)
 
 
-def _harmless(name: str, value: str) -> bool:
+def _harmless(path: str, value: str | float) -> bool:
+    if not value or suspect.suspect(path, value):
+        return not value
     # A URL may carry a password before its host, or a key behind its question mark.
-    return not value or (name.casefold() in _HARMLESS and "@" not in value and "?" not in value)
+    name = path.rpartition(".")[2].casefold()
+    return not isinstance(value, str) or (name in _HARMLESS and "@" not in value and "?" not in value)

@@ -48,12 +48,13 @@ class Header(Part):
 class Thing(Part):
     """Something with all that a declaration can hold."""
 
-    server: str = ui(title="Server", endpoint=True, placeholder="sql.example.com")
+    server: str = ui(title="Server", endpoint=True, placeholder="sql.example.com", max_length=40)
     port: int = ui(1433, ge=1, le=65535)
     authentication: Annotated[Login | Nobody, Field(discriminator="type")] = ui(group="auth")
     mode: Literal["a", "b"] = "a"
     key: Secret | None = None
     headers: list[Header] = []
+    gate: int | None = ui(None, ge=1, le=65535, endpoint=True)
 
 
 GOOD = {"server": "s", "authentication": {"type": "sql", "username": "u", "password": "hunter2!"}}
@@ -99,6 +100,15 @@ def test_no_error_shows_a_secret(canary: object) -> None:
         shown = str(issues(data))
         assert "canary" not in shown
         assert "12345678" not in shown
+
+
+@pytest.mark.parametrize(("field", "said"), [
+    ("server", "string should have at most 40 characters"), ("gate", "should be a whole number"),
+])  # fmt: skip
+def test_no_error_shows_the_text_of_an_address(field: str, said: str) -> None:
+    for text in (f"tcp://me:canary-s3cr3t@{'h' * 40}", f"sc://h/;token=canary-s3cr3t{'x' * 40}", "canary-s3cr3t" * 4):
+        assert issues(GOOD | {field: text}) == {field: said}
+    assert issues(GOOD | {"gate": 70000})["gate"].endswith(", not 70000")  # a number is no text
 
 
 @pytest.mark.parametrize("stars", ["***", "*", "••••"])
@@ -164,7 +174,7 @@ def test_the_schema_marks_secrets_and_hints() -> None:
 def test_the_table_has_a_row_per_field() -> None:
     assert [one.path for one in fields(Thing)] == [
         "server", "port", "authentication.type", "authentication.username", "authentication.password", "mode", "key",
-        "headers",
+        "headers", "gate",
     ]  # fmt: skip
     assert "| `authentication.password` (sql_auth) | secret | *required* | Password |" in table(Thing)
 

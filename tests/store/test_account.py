@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
-from siege_nb.errors import ConflictError, NotFoundError
+from siege_nb.errors import ConflictError, NotFoundError, SealedError
 from siege_nb.models.project import ProjectProfile
 from siege_nb.store import Store
 from siege_nb.store.account import dissociate, remove_client, remove_project, rename_client
-from tests.store.profiles import client, connection, leftovers
+from tests.store.profiles import by_hand, client, connection, leftovers
 
 
 @pytest.fixture
@@ -88,3 +91,69 @@ def test_a_project_is_counted_until_it_is_gone(filled: Store) -> None:
     with pytest.raises(NotFoundError, match="has no project 'PROJ001'") as told:
         dissociate(filled, "ACME001", "PROJ001")
     assert told.value.hint == "It has: PROJ002."
+
+
+@pytest.mark.parametrize("content", ["{", '{"client_code": "HEIR", "_siege": {"format": 9}}'])
+def test_a_file_that_cannot_be_read_is_not_written_over(filled: Store, content: str) -> None:
+    filled.clients.rows()
+    heir = filled.directory.path / "client_HEIR.json"
+    heir.write_text(content)
+    with pytest.raises(ConflictError, match=r"taken by the file client_HEIR\.json"):
+        rename_client(filled, "ACME001", "HEIR")
+    assert heir.read_text() == content
+    assert filled.clients.find("ACME001").item.client_code == "ACME001"
+
+
+def between(store: Store, act: Callable[[], object]) -> None:
+    """Let somebody else act after the last look without the lock, and before it is taken."""
+    genuine = store.directory.change
+
+    def change(*args: Any, **kwargs: Any) -> Any:
+        del store.directory.change  # type: ignore[method-assign]
+        act()
+        return genuine(*args, **kwargs)
+
+    store.directory.change = change  # type: ignore[method-assign]
+
+
+def test_what_is_saved_meanwhile_follows_or_stands_in_the_way(filled: Store) -> None:
+    other = Store(filled.directory.path)
+    filled.connections.rows()
+    between(filled, lambda: other.connections.put(connection("late", client_code="ACME001")))
+    rename_client(filled, "ACME001", "HEIR")
+    assert ("late", "HEIR") in owners(filled)
+    late = filled.connections.find_named("HEIR/late").item
+    gone = late.model_copy(update={"client_code": "BETA002"})
+    between(filled, lambda: other.connections.put(gone))
+    rename_client(filled, "HEIR", "ACME001")
+    assert ("late", "BETA002") in owners(filled)
+    between(filled, lambda: other.connections.put(connection("warehouse", workspace="GAMMA")))
+    with pytest.raises(ConflictError, match="GAMMA has connections of the same names"):
+        rename_client(filled, "ACME001", "GAMMA")
+
+
+def test_a_client_that_is_given_something_meanwhile_stays(filled: Store) -> None:
+    other = Store(filled.directory.path)
+    filled.clients.put(client("GAMMA"))
+    filled.connections.rows()
+    between(filled, lambda: other.connections.put(connection("late", client_code="gamma")))
+    with pytest.raises(ConflictError, match="still has connections late"):
+        remove_client(filled, "GAMMA")
+
+
+def test_an_association_made_meanwhile_goes_with_the_project(filled: Store) -> None:
+    other = Store(filled.directory.path)
+    between(filled, lambda: other.associate("BETA002", "PROJ001"))
+    remove_project(filled, "PROJ001")
+    assert filled.clients.find("BETA002").item.project_associations == []
+
+
+def test_an_open_secret_in_an_old_file_is_told_with_the_way_out(filled: Store) -> None:
+    login = {"type": "login", "username": "u", "password": "open-4711"}
+    raw = {"name": "old", "connection_type": "tiny", "client_code": "ACME001",
+           "connection_params": {"host": "h", "authentication": login}}  # fmt: skip
+    by_hand(filled.directory.path / "connections" / "connection_old.json", raw)
+    with pytest.raises(SealedError) as told:
+        rename_client(filled, "ACME001", "HEIR")
+    assert told.value.hint == "siege migrate seals what older files hold."
+    assert "open-4711" not in str(told.value)

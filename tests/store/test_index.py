@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from siege_nb.errors import DamagedError, NotFoundError
-from siege_nb.state import Directory, directory
+from siege_nb.state import Directory, Identity, directory
 from siege_nb.store import Store, listing
 from siege_nb.store.listing import Listing
+from siege_nb.store.rows import Entry, Row
 from tests.store.profiles import by_hand, client, connection, noted
 from tests.store.test_many_processes import workers
 
@@ -379,3 +380,32 @@ def test_three_kernels_see_each_others_changes(tmp_path: Path) -> None:
         for kernel in kernels:
             assert len(kernel.connections.rows()) == len(kernel.clients.rows()) == n + 1
             assert kernel.connections.find_named(f"LAKE {n}").item.connection_id == f"l{n}"
+
+
+def test_a_files_name_that_is_no_text_comes_and_goes(many: Store) -> None:
+    """Whatever bytes a file is named by, it is told of as one that cannot be read, and the index does without."""
+    odd = os.fsencode(file_of(many, "x").parent) + b"/connection_\xff.json"
+    with open(odd, "wb") as file:
+        file.write(b'{"name": "odd", "connection_type": "x", "connection_params": {}}')
+    assert len(many.connections.rows(eager=True)) == 20
+    (problem,) = many.connections.problems()
+    assert "connection_id: should be 1 to 64 letters" in problem.error.message
+    os.unlink(odd)
+    time.sleep(0.15)
+    file_of(many, "c01").unlink()
+    assert len(many.connections.rows(eager=True)) == 19
+    assert many.connections.problems() == []
+    many.index.settle()
+    assert len(fresh(many).connections.rows()) == 19
+    with sqlite3.connect(many.directory.path / "index.sqlite") as index:
+        assert index.execute("SELECT count(*) FROM entry WHERE file LIKE '%c01%'").fetchone() == (0,)
+    index.close()
+
+
+def test_half_a_character_is_kept_in_no_index(many: Store) -> None:
+    half = Row("x", "a\ud800", "", "connections/connection_x.json", "{}")
+    many.index.keep({half.file: Entry(Identity(1, 2, 3, 4, 5), half.name, "", half, "")})
+    many.index.settle()
+    with sqlite3.connect(many.directory.path / "index.sqlite") as index:
+        assert index.execute("SELECT count(*) FROM entry").fetchone() == (20,)
+    index.close()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from siege_nb.errors import ConflictError, DamagedError, NotFoundError
+from siege_nb.errors import ConflictError, DamagedError, InvalidError, NotFoundError
 from siege_nb.state import Directory
 from siege_nb.store import Store
 from tests.store.profiles import by_hand, client, connection
@@ -38,7 +38,9 @@ def test_one_name_may_live_in_every_scope_once(store: Store) -> None:
 
 def test_the_only_one_of_a_name_is_found_from_everywhere(store: Store) -> None:
     add(store, "lake", "acme", client_code="ACME")
-    assert found(store, "lake") == found(store, "lake", "BETA") == "acme"
+    assert found(store, "lake") == "acme"
+    with pytest.raises(NotFoundError, match="Did you mean ACME/lake\\?"):
+        found(store, "lake", "BETA")  # whoever works for one client does not mean another's
     add(store, "lake", "beta", client_code="BETA")
     with pytest.raises(ConflictError, match="2 connections named 'lake': ACME/lake, BETA/lake") as caught:
         store.connections.find_named("lake")
@@ -47,13 +49,16 @@ def test_the_only_one_of_a_name_is_found_from_everywhere(store: Store) -> None:
 
 
 def test_a_name_may_have_slashes_in_it(store: Store) -> None:
-    add(store, "acme/lake", "plain")
-    add(store, "lake", "scoped", client_code="ACME")
-    add(store, "eu/lake", "deep", workspace="acme/west")
-    assert found(store, "ACME/lake") == "plain", "the whole word is a name first"
+    folder = store.directory.path / "connections"
+    for ident, name, more in (("plain", "acme/lake", {}), ("deep", "eu/lake", {"workspace": "acme/west"})):
+        raw = {"connection_id": ident, "name": name, "connection_type": "x", "connection_params": {}, **more}
+        by_hand(folder / f"connection_{ident}.json", raw)
     assert found(store, "acme/west/eu/lake") == "deep"
-    store.connections.remove("plain")
-    assert found(store, "ACME/lake") == "scoped"
+    assert found(store, "ACME/lake") == "plain"
+    add(store, "lake", "scoped", client_code="ACME")
+    assert found(store, "ACME/lake") == "scoped", "an old name never stands in another client's way"
+    with pytest.raises(InvalidError, match="name: should have no / in it"):
+        add(store, "ACME/lake", "new")
 
 
 def test_moving_into_a_scope_takes_the_name_there(store: Store) -> None:
@@ -98,7 +103,7 @@ def test_clients_are_found_by_name_too(store: Store, tmp_path: Path) -> None:
 
 
 def test_among_thousands_the_nearest_name_is_still_proposed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("siege_nb.store.collection.COMPARED", 3)
+    monkeypatch.setattr("siege_nb.store.naming.COMPARED", 3)
     for n in range(8):
         add(store, f"lake {n}", f"l{n}")
     add(store, "warehouse", "w")
