@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -89,12 +89,12 @@ class Facts:
     def uses(self) -> dict[str, Use]:
         """How each connection has been used."""
         rows = self._ask("SELECT ident, used, connected, count FROM uses")
-        return {ident: Use(_moment(used), _moment(connected), count) for ident, used, connected, count in rows}
+        return {ident: _use(*known) for ident, *known in rows}
 
     def use(self, ident: str) -> Use:
         """How one connection has been used."""
         for used, connected, count in self._ask("SELECT used, connected, count FROM uses WHERE ident = ?", (ident,)):
-            return Use(_moment(used), _moment(connected), count)
+            return _use(used, connected, count)
         return Use()
 
     def tested(self, ident: str, tried: Tried) -> None:
@@ -113,7 +113,11 @@ class Facts:
             "SELECT at, ok, milliseconds, problem, message FROM tests WHERE ident = ? ORDER BY id DESC LIMIT ?",
             (ident, most),
         )
-        return [Tried(datetime.fromisoformat(at), bool(ok), ms, problem, said) for at, ok, ms, problem, said in rows]
+        return [
+            Tried(moment, bool(ok), milliseconds, str(problem), str(said))
+            for at, ok, milliseconds, problem, said in rows
+            if (moment := _moment(at)) and isinstance(milliseconds, float)
+        ]
 
     def remember(self, ident: str, key: str, value: Any, at: datetime) -> None:
         """Keep something known of a database, as JSON."""
@@ -123,7 +127,12 @@ class Facts:
     def recall(self, ident: str, key: str) -> Known | None:
         """What is known of a database under this key."""
         for as_of, text in self._ask("SELECT as_of, value FROM metadata WHERE ident = ? AND key = ?", (ident, key)):
-            return Known(json.loads(text), datetime.fromisoformat(as_of))
+            try:
+                value = json.loads(text)
+            except (TypeError, ValueError, RecursionError):  # none of ours
+                return None
+            moment = _moment(as_of)
+            return Known(value, moment) if moment else None
         return None
 
     def forget(self, ident: str) -> None:
@@ -189,5 +198,14 @@ class Facts:
         connection.execute(f"PRAGMA user_version = {_FORMAT}")
 
 
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+def _use(used: Any, connected: Any, count: Any) -> Use:
+    return Use(_moment(used), _moment(connected), count if isinstance(count, int) and count > 0 else 0)
+
+
+def _moment(written: Any) -> datetime | None:
+    """A time that was noted; None for what is none, as a hand or another program may have left it."""
+    try:
+        found = datetime.fromisoformat(written)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        return None

@@ -72,16 +72,17 @@ _BADGES = {
 }
 
 
-def badge(environment: str | None) -> Shown:
+def badge(environment: Any) -> Shown:
     """What a mistake would cost there: ▲ prod, ◆ test or ○ dev; nothing where nobody has said."""
     if not environment:
         return Shown("", "")
-    sign, color, weight = _BADGES.get(environment, _BADGES["dev"])
+    word = plain(environment)
+    sign, color, weight = _BADGES.get(word, _BADGES["dev"])
     style = (
         f"display:inline-block;padding:0 .5em;border:1px solid {color};border-left-width:.4em;border-radius:.2em;"
         f"color:var(--jp-ui-font-color1,inherit);font-weight:{weight};line-height:1.4;white-space:nowrap"
     )
-    text = f"{sign} {plain(environment)}"
+    text = f"{sign} {word}"
     return Shown(text, f'<span style="{style}">{escape(text)}</span>')
 
 

@@ -100,3 +100,23 @@ def test_a_change_whose_end_was_not_seen_says_what_the_file_is(store: Store, sav
     assert "update  unknown  client_ACME001.json 2 → 3" in line
     assert now.strip() == "its files are as it made them"
     assert "is unknown; its files are as it made them" in siege("audit", "verify").stdout
+
+
+def test_a_restored_file_is_accepted_by_its_file_or_its_name(store: Store, saved: ConnectionProfile) -> None:
+    file = f"connections/connection_{saved.connection_id}.json"
+    path = store.directory.path / file
+    path.write_bytes(path.read_bytes().replace(b'"notes": ""', b'"notes": "encrypted:v2.abcdefgh.00:00:00"'))
+    told = siege("audit", "verify")
+    assert told.exit_code == 1
+    assert f"PROBLEM  An older or foreign ciphertext was put into {file}." in told.stdout
+    assert f"siege audit accept {file}\n" in told.stdout
+    done = siege("audit", "accept", "warehouse", "ACME001")
+    assert (done.exit_code, done.stdout) == (0, f"accepted  {file}\naccepted  client_ACME001.json\n")
+    told = siege("audit", "verify")
+    assert told.exit_code == 0
+    assert "was put into" in told.stdout
+    assert siege("audit", "show", file).stdout.splitlines()[-1].endswith(f"accept  accepted  {file} 1 → 1")
+    assert siege("audit", "accept", file).exit_code == 0
+    refused = siege("audit", "accept", "nothing")
+    assert refused.exit_code == 2
+    assert "no file 'nothing'" in refused.stderr

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-from datetime import UTC, datetime, timedelta
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -96,3 +98,27 @@ def test_processes_lose_no_count(tmp_path: Path) -> None:
         process.join()
     assert [process.exitcode for process in processes] == [0] * 4
     assert Facts(tmp_path).use("a").count == 200
+
+
+@pytest.mark.parametrize("time", ["garbage", "", 7, b"\x00", "0001-01-01T00:00:00+14:00", "2024-13-45"])
+def test_what_is_no_time_or_number_is_not_known(tmp_path: Path, time: object) -> None:
+    facts = Facts(tmp_path)
+    facts.used("b", NOON)
+    with closing(sqlite3.connect(tmp_path / FILE)) as by_hand, by_hand:
+        by_hand.execute("INSERT INTO uses VALUES ('a', ?, ?, 'many')", (time, time))
+        by_hand.execute("INSERT INTO uses (ident, count) VALUES ('c', -3)")
+        by_hand.execute("INSERT INTO tests VALUES (1, 'a', ?, 1, 1.0, '', '')", (time,))
+        by_hand.execute("INSERT INTO tests VALUES (2, 'a', ?, 1, 'long', '', '')", (NOON.isoformat(),))
+        by_hand.execute("INSERT INTO metadata VALUES ('a', 'k', ?, '1')", (time,))
+        by_hand.execute("INSERT INTO metadata VALUES ('a', 'l', ?, ?)", (NOON.isoformat(), "[" * 100_000))
+    assert facts.use("a") == Use()
+    assert facts.uses() == {"a": Use(), "b": Use(NOON), "c": Use()}
+    assert facts.tests("a") == []
+    assert facts.recall("a", "k") is facts.recall("a", "l") is None
+
+
+def test_a_time_without_a_zone_is_taken_for_utc(tmp_path: Path) -> None:
+    facts = Facts(tmp_path)
+    facts.connected("a", NOON.replace(tzinfo=None))
+    facts.connected("b", NOON.astimezone(timezone(timedelta(hours=5))))
+    assert facts.uses() == {"a": Use(NOON, NOON, 1), "b": Use(NOON, NOON, 1)}

@@ -67,6 +67,8 @@ def test_an_environment_is_said_by_sign_and_word_too() -> None:
         assert "background" not in badge.html, "text on a colour of its own is not legible in every theme"
     assert show.badge(None) == show.badge("") == show.Shown("", "")
     assert "<script" not in show.badge(NASTY).html
+    typed_by_hand: list[object] = [[], {}, 0, ["prod"], {"a": [1]}, 7]
+    assert [show.badge(odd).text for odd in typed_by_hand] == ["", "", "", '○ ["prod"]', '○ {"a": [1]}', "○ 7"]
 
 
 def test_badges_stand_in_lines_and_tables_as_they_are() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections import deque
 from typing import Annotated
 
@@ -52,11 +51,26 @@ def show(
             print(f"{'':<28}{now}")
 
 
+@app.command()
+@told
+def accept(
+    files: Annotated[list[str], typer.Argument(help="Files as verify names them, connections, clients' codes.")],
+) -> None:
+    """Put on record that these files are meant to be as they are now: you restored them from a backup, say."""
+    audit, directory = _audit()
+    for file in [_file(name, directory) for name in files]:
+        if directory.identity(file) is None and not next(audit.records(file), None):
+            raise NotFoundError(f"There is no file {file!r} here.", hint="siege audit verify names them.")
+        directory.accept(file)
+        print(f"accepted  {_plain(file)}")
+
+
 def _audit() -> tuple[Audit, Directory]:
     from siege_nb.settings import Settings
+    from siege_nb.workspace import actor
 
     settings = Settings.from_environment()
-    audit = Audit(settings.config_dir, settings.data_dir / "audit.key", f"siege audit ({getpass.getuser()})")
+    audit = Audit(settings.config_dir, settings.data_dir / "audit.key", actor())
     return audit, Directory(settings.config_dir, audit=audit)
 
 

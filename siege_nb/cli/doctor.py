@@ -16,8 +16,9 @@ from pathlib import Path
 from siege_nb import adapters
 from siege_nb.errors import SiegeError
 from siege_nb.settings import Settings
-from siege_nb.state import Directory
+from siege_nb.state import Audit, Directory
 from siege_nb.vault import Vault
+from siege_nb.workspace import actor
 
 _ELSEWHERE = "make it yours, or name another place in SIEGE_CONFIG_DIR and SIEGE_DATA_DIR"
 
@@ -42,7 +43,10 @@ def findings() -> Iterator[Finding]:
     else:
         yield _directory("profiles", settings.config_dir)
         yield _directory("keys", settings.data_dir)
-        yield _secrets(settings)
+        audit = Audit(settings.config_dir, settings.data_dir / "audit.key", actor())
+        # Looking may finish a change that was cut short, which is to be on record like any other.
+        yield _secrets(settings, Directory(settings.config_dir, audit=audit))
+        yield from _log(audit, settings.data_dir)
     found, broken = adapters.load_all()
     for adapter in sorted(found, key=lambda a: a.kind):
         missing = adapter.missing_driver()
@@ -70,11 +74,25 @@ def _directory(what: str, path: Path) -> Finding:
     return Finding(what, str(path))
 
 
-def _secrets(settings: Settings) -> Finding:
+def _secrets(settings: Settings, directory: Directory) -> Finding:
     try:
-        return Finding("secrets", Vault(settings, Directory(settings.config_dir)).describe())
+        return Finding("secrets", Vault(settings, directory).describe())
     except SiegeError as error:
         return Finding("secrets", error.message, False, error.hint)
+
+
+def _log(audit: Audit, data_dir: Path) -> Iterator[Finding]:
+    try:
+        other = audit.other_key()
+    except SiegeError as error:
+        yield Finding("audit log", error.message, False, error.hint)
+        return
+    if other:
+        found = f"its last record was written with the key {other}, which is not in {data_dir}: one config directory "
+        mend = "set SIEGE_DATA_DIR to the same directory in every kernel, server and shell"
+        yield Finding("audit log", f"{found}is used with two data directories", False, mend)
+
+
 
 
 def _mysql_extension() -> Finding:

@@ -94,6 +94,13 @@ class Audit:
         """The key of the log, None where none was made yet."""
         return self._key or records.known_key(self._key_file)
 
+    def other_key(self) -> str:
+        """The name of the key that the last record was written with, if it is not this one; "" where all is well."""
+        with told(self.folder, "read"):
+            head = records.claimed(self.head())
+        key = self.known_key()
+        return head.key if head and (key is None or key.ident != head.key) else ""
+
     @contextmanager
     def opened(self, root: Folder, *, fsync: bool) -> Iterator[Log]:
         """The end of the log, to append to; only under the directory's lock."""
@@ -126,10 +133,15 @@ class Audit:
                 except OSError as error:  # the intent stands, and the files tell the rest
                     logger.warning("%s: that %s is %s was not recorded: %s", self.folder, act, outcome, error)
 
-    def witness(self, root: Folder, act: str, target: str, outcome: str, *, fsync: bool) -> None:
+    def witness(self, root: Folder, act: str, targets: Iterable[str], *, fsync: bool) -> None:
         """Record what changes no file: a secret opened, a connection tried."""
         with self.opened(root, fsync=fsync) as log, self._writing():
-            log.append(act, outcome, [Target(target[:LONGEST])], sync=True)
+            log.append(act, "seen", [Target(target[:LONGEST]) for target in targets], sync=True)
+
+    def accept(self, root: Folder, name: str, data: bytes | None, *, fsync: bool) -> None:
+        """Record that a file is meant to be what it is now."""
+        with self.opened(root, fsync=fsync) as log, self._writing():
+            log.append("accept", records.ACCEPTED, [self.key.target(name, data, data)], sync=True)
 
     def _record(self, act: str, outcome: str, targets: Iterable[Target], seq: int, of: int | None) -> Record:
         ts, mono, boot = records.stamp(self._now()), round(time.monotonic(), 6), records.boot_id()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
+import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +13,7 @@ from typing import TYPE_CHECKING
 from siege_nb.errors import SiegeError
 from siege_nb.state import records
 from siege_nb.state.log import lost_in_a_power_cut
-from siege_nb.state.records import LOG, NOTHING, Head, Key, Line, Record, Target
+from siege_nb.state.records import ACCEPTED, LOG, NOTHING, Head, Key, Line, Record, Target
 
 if TYPE_CHECKING:
     from siege_nb.state.audit import Audit
@@ -53,7 +56,10 @@ def verify(audit: Audit, directory: Directory) -> Verdict:
 
 def settled(record: Record, directory: Directory, key: Key) -> str:
     """What a change whose end was not seen came to, as far as its files tell now; "" where they do not."""
-    found = {key.stands(target, _read(directory, target.name)) for target in record.targets}
+    try:
+        found = {key.stands(target, directory.read(target.name)) for target in record.targets}
+    except SiegeError:  # what cannot be read says nothing
+        return ""
     if found == {"after"}:
         return "its files are as it made them"
     return "its files are as they were before it" if found == {"before"} else ""
@@ -70,6 +76,8 @@ class Check:
         self.files: dict[str, list[Target]] = {}
         self._pending: Record | None = None
         self._unknown: list[Record] = []
+        #: The problems that are a file's own: whoever put it there may say so.
+        self._put: dict[str, list[str]] = {}
         self._count, self._seq, self._mac = 0, 0, NOTHING
         self._head: Head | None = None
         #: The mac of the record that the head names.
@@ -152,6 +160,8 @@ class Check:
                 self._pending = record
                 for target in record.targets:
                     self._as_expected(target, record.seq)
+            elif record.outcome == ACCEPTED:
+                self._accept(record)
 
     def _settle(self) -> None:
         if self._pending is not None:
@@ -167,13 +177,29 @@ class Check:
                 before = Target(target.name, mark=target.was, tokens=target.had)
                 self.files.setdefault(target.name, []).extend((before, target))
 
+    def _accept(self, record: Record) -> None:
+        """Its files are meant to be as they were then; how they came to be so is worth knowing, and no problem."""
+        for target in record.targets:
+            self._as_expected(target, record.seq)
+            for problem in self._put.pop(target.name, ()):
+                self.problems.remove(problem)
+                self.notes.append(f"{problem.removesuffix(_way_out(target.name))} Record {record.seq} accepts it.")
+            self.files[target.name] = [target]
+
+    def _foreign(self, tokens: set[str], name: str, when: str = "") -> None:
+        one = "An older or foreign ciphertext was put"
+        put = one if len(tokens) == 1 else f"{len(tokens)} older or foreign ciphertexts were put"
+        problem = f"{put} into {name}{when}.{_way_out(name)}"
+        self.problems.append(problem)
+        self._put.setdefault(name, []).append(problem)
+
     def _as_expected(self, target: Target, seq: int) -> None:
         """What the change found there: whoever puts an old secret back may count on the next save to take it up."""
         expected = self.files.get(target.name)
         if not expected or target.was in {one.mark for one in expected}:
             return
         if foreign := set(target.had).difference(*(one.tokens for one in expected)):
-            self.problems.append(f"{_put(foreign)} into {target.name} before record {seq}.")
+            self._foreign(foreign, target.name, f" before record {seq}")
         else:
             self.notes.append(f"{target.name} was changed by hand before record {seq}.")
 
@@ -206,13 +232,40 @@ class Check:
             now = settled(record, directory, key)
             told = f"The outcome of record {record.seq} ({record.act} of {names}) is unknown"
             self.notes.append(f"{told}; {now}." if now else f"{told}.")
-        there = {name for folder in _folders(directory.path) for name in directory.names(folder) if ".json" in name}
+        closed, there = set(), set[str]()
+        for folder in sorted({*_folders(directory.path), *map(_folder, self.files)}):
+            try:
+                # What begins with a dot is an editor's, a notebook server's, a file system's.
+                there |= {name for name in directory.names(folder) if ".json" in name and name[len(folder)] != "."}
+            except SiegeError as error:
+                if not folder:
+                    raise
+                closed.add(folder)
+                self._closed(directory, folder, stat.S_ISDIR, error)
         if strange := sorted(there - self.files.keys()):
             more = f" and {len(strange) - _SHOWN} more" if len(strange) > _SHOWN else ""
             listed = ", ".join(strange[:_SHOWN])
             self.notes.append(f"In no record, so older than the log or put there by hand: {listed}{more}.")
         for name, expected in self.files.items():
-            self._against_file(name, expected, _read(directory, name), key)
+            if _folder(name) not in closed:
+                try:
+                    data = directory.read(name)
+                except SiegeError as error:
+                    self._closed(directory, name, stat.S_ISREG, error)
+                else:
+                    self._against_file(name, expected, data, key)
+
+    def _closed(self, directory: Directory, name: str, ours: Callable[[int], bool], error: SiegeError) -> None:
+        """Tell what cannot be read; a link or a pipe in its place was put there for us to follow."""
+        try:
+            mode = os.lstat(directory.path / name).st_mode
+        except OSError:  # then we may not even look
+            mode = 0
+        if mode and not ours(mode):
+            what = "a symbolic link" if stat.S_ISLNK(mode) else "something else"
+            self.problems.append(f"{name} cannot be read: {what} stands in its place.")
+        else:
+            self.notes.append(f"{name} cannot be read: {error.message}")
 
     def _against_file(self, name: str, expected: list[Target], data: bytes | None, key: Key) -> None:
         if key.mark(name, data) in {target.mark for target in expected}:
@@ -220,28 +273,23 @@ class Check:
         if data is None:
             self.notes.append(f"{name} is gone: it was removed by hand.")
         elif foreign := set(key.tokens(data)).difference(*(target.tokens for target in expected)):
-            self.problems.append(f"{_put(foreign)} into {name}.")
+            self._foreign(foreign, name)
         else:
             self.notes.append(f"{name} was changed by hand.")
 
 
-def _put(foreign: set[str]) -> str:
-    if len(foreign) == 1:
-        return "An older or foreign ciphertext was put"
-    return f"{len(foreign)} older or foreign ciphertexts were put"
+def _way_out(name: str) -> str:
+    return f" If you put it there yourself: siege audit accept {shlex.quote(name)}"
+
+
+def _folder(name: str) -> str:
+    return "".join(name.rpartition("/")[:2])
 
 
 def _folders(path: Path) -> list[str]:
     try:
         with os.scandir(path) as entries:
-            below = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+            below = [e.name for e in entries if e.is_dir(follow_symlinks=False) and not e.name.startswith(".")]
     except FileNotFoundError:
         below = []
     return ["", *(f"{name}/" for name in below if name != records.FOLDER)]
-
-
-def _read(directory: Directory, name: str) -> bytes | None:
-    try:
-        return directory.read(name)
-    except SiegeError:  # no file of ours stands there
-        return None

@@ -128,10 +128,15 @@ class Directory:
 
         return self._shielded(whole, self._patience)
 
-    def witness(self, act: str, target: str, outcome: str = "seen") -> None:
+    def witness(self, act: str, *targets: str) -> None:
         """Record in the audit log what changes nothing here; if that cannot be done in 2 s, it raises."""
         if (audit := self.audit) is not None:
-            self._shielded(lambda change: audit.witness(change._root, act, target, outcome, fsync=self._fsync), WITNESS)
+            self._shielded(lambda change: audit.witness(change._root, act, targets, fsync=self._fsync), WITNESS)
+
+    def accept(self, name: str) -> None:
+        """Record in the audit log that a file is meant to be what it is now, whoever put it there."""
+        if (audit := self.audit) is not None:
+            self._shielded(lambda c: audit.accept(c._root, name, c.read(name), fsync=self._fsync), WITNESS)
 
     def _shielded(self, work: Callable[[Change], T], patience: float) -> T:
         if held_by_me(self._base):

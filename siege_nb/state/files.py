@@ -262,9 +262,9 @@ class Folder:
         return os.listdir(self.path if self._fd is None else self._fd)
 
     def folders(self) -> list[str]:
-        """The folders directly in this one."""
+        """The folders directly in this one; none of ours begins with a dot."""
         with os.scandir(self.path if self._fd is None else self._fd) as entries:
-            return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+            return [e.name for e in entries if e.is_dir(follow_symlinks=False) and not e.name.startswith(".")]
 
     def below(self, name: str, *, create: bool) -> Folder | None:
         """A folder in this one, made if need be; None when it is not there."""

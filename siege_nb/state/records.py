@@ -27,6 +27,8 @@ HEAD = "head"
 NOTHING = "0" * 64
 # The act by which a log speaks of itself.
 LOG = "log"
+#: The outcome of a record that says what a file may be, whoever put it there.
+ACCEPTED = "accepted"
 
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _MAC = b',"mac":"'

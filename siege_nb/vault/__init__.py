@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from siege_nb import masking
-from siege_nb.declare import Reference, Secret, secrets_of, with_secrets
+from siege_nb.declare import Part, Reference, Secret, secrets_of, with_secrets
 from siege_nb.declare.model import P
 from siege_nb.errors import DamagedError, InvalidError, Issue, NotFoundError, SiegeError, TamperedError, VaultError
 from siege_nb.models.stamps import now, safe_code
@@ -19,7 +19,7 @@ from siege_nb.vault import os_keyring, rotation, sources, token
 from siege_nb.vault.keys import Keys
 from siege_nb.vault.legacy import EncryptionService
 from siege_nb.vault.passphrase import Ask
-from siege_nb.vault.places import CREDENTIAL, Documents, holders
+from siege_nb.vault.places import CREDENTIAL, LAYOUTS, Documents, holders
 from siege_nb.vault.ring import Kept, SourceName, Wrapped
 from siege_nb.vault.rotation import Rotation
 from siege_nb.vault.sources import VaultWarning
@@ -163,6 +163,11 @@ class Vault:
             raise _none_shared(name)
         self._directory.change(work, act="unshare")
 
+    def credentials(self, model: Part) -> list[str]:
+        """The files of the shared credentials that a model refers to: whoever opens it opens them, and says so."""
+        named = {s.name for _, s in secrets_of(model) if isinstance(s, Reference) and s.source == "vault"}
+        return [_credential(name) for name in sorted(named)]
+
     def unlock(self) -> None:
         """Ask for the passphrase, if the ring waits for one: now, in this thread, where somebody can be asked."""
         if self._keys.ask and self._keys.waits():
@@ -207,8 +212,12 @@ class Vault:
         if kid == ring.primary or kid not in ring.keys:
             return reference
         if ring.keys[kid].state == "destroyed":
+            if self._stands(written, kind, ident):  # a copy put back: it opens no more, and nothing better is lost
+                return reference
             # Who held it in his hand over a rotation: writing it now would lose what has been sealed anew since.
-            raise VaultError(f"The secret in {path} has been sealed anew since it was read.", hint="Read it again.")
+            raise VaultError(
+                f"The secret in {path} has been sealed anew since it was read.", hint="Read it again, or enter it anew."
+            )
         opened = self._keys.for_sealing()
         try:
             fresh = token.reseal(
@@ -218,6 +227,11 @@ class Vault:
         except TamperedError:  # it belongs elsewhere, and opens here neither way
             return reference
         return Reference(fresh)
+
+    def _stands(self, written: str, kind: str, ident: str) -> bool:
+        """Whether the file of these secrets holds this token now."""
+        files = [f"{layout.prefix}{ident}.json" for layout in LAYOUTS if layout.kind == kind]
+        return any(written.encode() in (self._directory.read(file) or b"") for file in files)
 
     def _unseal(self, written: str, kind: str, ident: str, path: str) -> Secret:
         try:

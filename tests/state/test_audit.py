@@ -14,7 +14,7 @@ import pytest
 
 from siege_nb import state
 from siege_nb.errors import InvalidError, SiegeError
-from siege_nb.state import Audit, Directory, audit_check
+from siege_nb.state import Audit, Directory, Record, audit_check, records
 from tests.state.audited import at, audited, document, head, log, token, told, verdict, write
 
 CANARY = "p4ssw0rd-canary"
@@ -62,7 +62,7 @@ def test_a_change_that_fails_or_changes_nothing(directory: Directory) -> None:
     with pytest.raises(PermissionError):
         write(directory, a="1")
     assert told(directory) == [("log", "begun"), ("change", "failed")]
-    assert verdict(directory).ok
+    assert verdict(directory).problems == ("a cannot be read: something else stands in its place.",)
 
 
 def test_a_change_that_failed_is_not_expected_of_its_file(
@@ -323,49 +323,9 @@ def test_another_key_is_told_as_that(directory: Directory, tmp_path: Path) -> No
     assert any("was changed" in problem for problem in verdict(later).problems)
 
 
-# --- The files -------------------------------------------------------------------------------------------------------
-
-
-def test_an_older_ciphertext_put_back_is_found_also_after_the_next_save(directory: Directory) -> None:
-    write(directory, conn=document(1, token(1)))
-    old = (directory.path / "conn").read_bytes()
-    write(directory, conn=document(2, token(2)))
-    assert verdict(directory).ok
-    (directory.path / "conn").write_bytes(old)
-    assert verdict(directory).problems == ("An older or foreign ciphertext was put into conn.",)
-    # Whoever saves it again takes the old secret up, unknowing.
-    write(directory, conn=document(3, token(1)))
-    assert verdict(directory).problems == ("An older or foreign ciphertext was put into conn before record 6.",)
-    (directory.path / "conn").write_text(document(3, token(1), token(2), token(8)))
-    assert verdict(directory).problems[1:] == ("2 older or foreign ciphertexts were put into conn.",)
-
-
-def test_a_file_that_came_back_from_its_removal_is_found(directory: Directory) -> None:
-    write(directory, conn=document(1, token(1)))
-    old = (directory.path / "conn").read_bytes()
-    directory.change(lambda change: change.remove("conn"))
-    (directory.path / "conn").write_bytes(old)
-    assert verdict(directory).problems == ("An older or foreign ciphertext was put into conn.",)
-
-
-def test_what_was_done_by_hand_is_a_note(directory: Directory) -> None:
-    (directory.path / "old").mkdir(parents=True, mode=0o700)
-    directory.path.chmod(0o700)
-    (directory.path / "old" / "older.json").write_text(document(9, token(9)))
-    write(directory, a=document(1, token(1)), b="b", c__d="d")
-    (directory.path / "a").write_text(document(1, token(1), note="by hand"))
-    (directory.path / "b").unlink()
-    judged = verdict(directory)
-    assert judged.ok
-    assert judged.notes == (
-        "In no record, so older than the log or put there by hand: old/older.json.",
-        "a was changed by hand.",
-        "b is gone: it was removed by hand.",
-    )
-    write(directory, a=document(2, token(1)))
-    write(directory, b="anew")
-    judged = verdict(directory)
-    assert judged.ok
-    assert [note for note in judged.notes if "before record" in note] == [
-        "a was changed by hand before record 4.", "b was changed by hand before record 6.",
-    ]  # fmt: skip
+def test_a_gap_is_named_however_far_on_it_is() -> None:
+    check = audit_check.Check(None)
+    for seq, prev, mac in ((1, records.NOTHING, "a"), (1000, "b", "c"), (1002, "d", "e"), (1003, "e", "f")):
+        record = Record(seq, "", 0.0, "", 1, "", "", "seen", ())
+        check._link(records.Line(record, prev, mac))
+    assert check.problems == ["Records 2 to 999 are missing.", "Record 1001 is missing."]

@@ -11,7 +11,7 @@ from siege_nb.declare import Reference, Secret, structure, unstructure
 from siege_nb.errors import NotFoundError, VaultError
 from siege_nb.masking import mask
 from siege_nb.vault import Vault
-from tests.vault.conftest import IDENT, KIND, Login, MakeVault, plain_bytes
+from tests.vault.conftest import IDENT, KIND, Login, MakeVault, Params, plain_bytes
 
 
 def test_one_credential_serves_many_connections(vault: Vault, make_vault: MakeVault, tmp_path: Path) -> None:
@@ -70,3 +70,13 @@ def test_what_was_not_brought_along_says_so(vault: Vault) -> None:
 def test_nobody_is_told_to_type_missing() -> None:
     with pytest.raises(ValueError, match=r"should begin with env:, keyring:, vault:$"):
         Reference.parse("elsewhere:x")
+
+
+def test_who_refers_to_it_is_told_its_file(vault: Vault) -> None:
+    """So that whoever opens a profile can put on record what else it opened."""
+    named = Params(
+        authentication=Login(password=Reference("vault:warehouse")), token=Reference("vault:api"),
+        headers={"x": Reference("env:X"), "y": Reference("vault:api"), "z": Secret("own-secret-9")},
+    )  # fmt: skip
+    assert vault.credentials(named) == ["credentials/api.json", "credentials/warehouse.json"]
+    assert vault.credentials(Login(password=Secret("own-secret-9"))) == []

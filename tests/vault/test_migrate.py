@@ -132,6 +132,8 @@ def test_times_are_written_with_their_zone(workspace: Workspace, config: Path) -
 @pytest.mark.parametrize(("params", "path"), [
     ({"api_key": "hunter-22222"}, "api_key"), ({"options": {"sasToken": "hunter-22222"}}, "options.sasToken"),
     ({"proxy": "http://u:hunter-22222@h"}, "proxy"), ({"urls": ["x", "h?token=hunter-22222"]}, "urls.1"),
+    ({"clientSecret": "hunter-22222"}, "clientSecret"), ({"dbPassword": 22222222}, "dbPassword"),
+    ({"auth": {"secret.key": "hunter-22222"}}, "auth.secret.key"), ({"uri": "x://hunter-22222:x/"}, "uri"),
 ])  # fmt: skip
 def test_what_looks_secret_and_is_not_declared_so_is_named(
     workspace: Workspace, config: Path, params: dict[str, Any], path: str
@@ -160,7 +162,8 @@ def test_of_a_kind_that_is_not_installed_nobody_knows(workspace: Workspace, conf
 
 
 @pytest.mark.parametrize("text", [
-    '{"password": "hunter-22222"', '{\n "connection_string" :\t"x"', 'url: postgresql://u:hunter@h/d', "h?password=x",
+    '{"password": "hunter-22222"', '{"deep": {"clientSecret": "x-canary"', '{"pin": 22222222', '{"a": "x;Pwd=hunter"}',
+    '{\n "connection_string" :\t"x"', 'url: postgresql://u:hunter@h/d', "h?password=x",
 ])  # fmt: skip
 def test_copies_set_aside_that_hold_a_secret_are_named(workspace: Workspace, config: Path, text: str) -> None:
     copies = {f"{C1}.corrupt-20240101T000000000000Z": text, "client_X.json.corrupt-1": '{"password": "", "x": "***"}'}

@@ -379,3 +379,44 @@ def test_json_that_spells_a_token_otherwise_is_sealed_anew_too(vault: Vault, tmp
     file.write_bytes(raw)
     assert rotate(vault).resealed == 7
     assert all_open(vault)
+
+
+def test_a_copy_put_back_after_its_key_was_destroyed_can_be_saved_and_entered_again(
+    vault: Vault, make_vault: MakeVault, tmp_path: Path, clock: list[timedelta]
+) -> None:
+    fill(vault)
+    old = (tmp_path / "config" / CONNECTION).read_bytes(), (tmp_path / "config" / DATABASE).read_bytes()
+    rotate(vault)
+    clock[0] = rotation.SETTLING
+    assert rotate(vault, finish=True).destroyed
+    held = full().authentication.model_copy(
+        update={"password": Reference(document.read(old[1], DATABASE).data["password"])}
+    )
+    with pytest.raises(VaultError, match="has been sealed anew since it was read"):
+        vault.seal(held, kind="database", ident="dw")
+    (tmp_path / "config" / DATABASE).write_bytes(old[1])
+    assert make_vault().seal(held, kind="database", ident="dw") == held
+    with pytest.raises(TamperedError, match="Enter it again"):
+        vault.open(held, kind="database", ident="dw")
+    anew = vault.seal(full().authentication, kind="database", ident="dw")
+    assert vault.open(anew, kind="database", ident="dw") == full().authentication
+    for place in ({"kind": "connection", "ident": "dw"}, {"kind": "database", "ident": "other"}):
+        with pytest.raises(VaultError, match="has been sealed anew"):  # it is not what stands there
+            vault.seal(held, **place)
+
+
+def test_an_editors_copy_keeps_the_key_and_is_named(
+    vault: Vault, tmp_path: Path, clock: list[timedelta]
+) -> None:
+    fill(vault)
+    copies = tmp_path / "config" / ".ipynb_checkpoints"
+    copies.mkdir()
+    copies.chmod(0o775)
+    (copies / "dw-checkpoint.json").write_bytes((tmp_path / "config" / DATABASE).read_bytes())
+    first = rotate(vault).primary
+    clock[0] = rotation.SETTLING
+    done = rotate(vault, finish=True)
+    assert (done.primary, done.destroyed) == (first, ())
+    assert [*done.kept_for.values()] == [(".ipynb_checkpoints/dw-checkpoint.json",)]
+    (copies / "dw-checkpoint.json").unlink()
+    assert len(rotate(vault, finish=True).destroyed) == 1
