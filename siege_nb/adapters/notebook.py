@@ -91,6 +91,12 @@ class NotebookSession:
             raise NotFoundError(f"The Jupyter server has no such folder: {unquote(path.removeprefix(_CONTENTS))}.")
         raise self._refused(reply)
 
+    def told(self, path: str) -> dict[str, Any]:
+        """What a GET tells of the server; nothing where it does not, as older ones or another's may."""
+        reply = self._http.get(path)
+        document = reply.document() if reply.status == 200 else None
+        return document if isinstance(document, dict) else {}
+
     def _items(self, schema: str) -> list[dict[str, Any]]:
         path = "/".join(part.strip("/") for part in (self._params.workspace, schema) if part.strip("/"))
         try:
@@ -167,12 +173,11 @@ class NotebookAdapter(Adapter[NotebookParams]):
 
     def identify(self, session: Session) -> dict[str, str]:
         assert isinstance(session, NotebookSession)
-        facts = {"version": f"Jupyter Server {session.ask('api')['version']}"}
-        try:
-            identity = session.ask("api/me")["identity"]
-        except ConnectError:  # servers before 2.0 know nobody
-            return facts
-        return facts | {"user": identity.get("display_name") or identity["username"]}
+        version, identity = session.told("api").get("version"), session.told("api/me").get("identity")
+        facts = {"version": f"Jupyter Server {version}"} if isinstance(version, str) else {}
+        names = (identity.get("display_name"), identity.get("username")) if isinstance(identity, dict) else ()
+        user = next((name for name in names if name and isinstance(name, str)), "")  # servers before 2.0 know nobody
+        return facts | ({"user": user} if user else {})
 
     def look(self, session: Browsable) -> None:
         try:

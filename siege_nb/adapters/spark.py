@@ -8,12 +8,13 @@ import re
 import shutil
 import threading
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
-from siege_nb.adapters import failures, probe, spark_trial
+from siege_nb.adapters import failures, probe, spark_trial, urls
 from siege_nb.adapters.base import Adapter, Host, Params
 from siege_nb.adapters.failures import Rule, Said
 from siege_nb.adapters.spark_session import SparkSQLSession
@@ -48,6 +49,19 @@ class SparkParams(Params):
     spark_home: str = ui("", title="Spark's folder", placeholder="/opt/spark", advanced=True)
     """Empty: the Spark that comes with pyspark."""
     hadoop_conf_dir: str = ui("", title="Hadoop's configuration", placeholder="/etc/hadoop/conf", advanced=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _move_token(cls, data: Any) -> Any:
+        # Before anything is looked at: an address may be shown and is written as it is, and this one may hold a token.
+        master = data.get("master_url") if isinstance(data, Mapping) else None
+        if not (isinstance(master, str) and master.startswith("sc://")):
+            return data
+        address, _, behind = master.partition(";")
+        told = urls.pairs(behind)
+        if not told.keys() <= {"token", "use_ssl"}:
+            return data  # no master, as _plain will say
+        return {**data, "master_url": address} | {name: told[name] for name in told if data.get(name) in (None, "")}
 
     @field_validator("master_url")
     @classmethod

@@ -85,13 +85,14 @@ def _read(text: str) -> Pasted:
     adapter, body = adapters.by_scheme(address["scheme"].partition("+")[0]), address["body"] or ""
     is_url = body.startswith("//")
     if adapter is not None:
+        body, told = _told_behind(body) if address["jdbc"] else (body, {})  # before an @ in it is looked for
         known = {one.path for one in fields(adapter.params_type)}
         if "url" in adapter.url_fields:
             return _taken(adapter, _whole(text))
         if "host" in known and is_url:
-            return _taken(adapter, _of_server(f"{address['scheme']}:{body}"))
+            return _taken(adapter, _of_server(f"{address['scheme']}:{body}") | told)
         if "database" in known and "host" not in known and (is_url or address["jdbc"]):
-            return _taken(adapter, _of_file(body))
+            return _taken(adapter, _of_file(body) | told)
     if not is_url and not address["jdbc"]:
         raise _not_understood("it is no URL, and no kind of connection is called so")
     return Pasted(ANY, {}, {WHOLE: Secret(text)})
@@ -122,9 +123,10 @@ def _of_server(text: str) -> Parts:
     """The parts of SCHEME://USER:PASSWORD@HOST:PORT/DATABASE?NAME=VALUE, those that are there."""
     _, name, password, rest = split_user(text)
     rest, query = _query_of(rest)
+    rest, told = _told_behind(rest)
     place, _, path = rest.partition("/")
     found = _PLACE.fullmatch(place)
-    if found is None:
+    if found is None or ";" in name:
         raise _not_understood("it should name one host, and a port as a number")
     parts = {
         "host": unquote(found["host"]).strip("[]"),
@@ -133,7 +135,7 @@ def _of_server(text: str) -> Parts:
         "password": password,
         "database": unquote(path),
     }
-    return {part: value for part, value in parts.items() if value} | _given(query)
+    return {part: value for part, value in parts.items() if value} | _given(query) | told
 
 
 def _of_file(body: str) -> Parts:
@@ -150,14 +152,29 @@ def _whole(text: str) -> Parts:
     """The parts of an address that one field takes as it is: a page of a browser, a master of Spark."""
     if re.search(r"[\s\\\x00-\x1f\x7f]", text):
         raise _not_understood("there are blanks or backslashes in it")
+    text, told = _told_behind(text)  # so does Spark Connect write it
     url, _, query = text.partition("#")[0].partition("?")
-    url, _, params = url.partition("/;")  # so does Spark Connect write them
     scheme, slashes, rest = url.partition("//")
     place, slash, path = rest.partition("/")
     user, at, place = place.rpartition("@")
     name, _, password = user.partition(":")
     who = {"username": unquote(name), "password": unquote(password)} if at else {}
-    return {"url": f"{scheme}{slashes}{place}{slash}{path}"} | who | _given(query) | _given(params.replace(";", "&"))
+    return {"url": f"{scheme}{slashes}{place}{slash}{path}"} | who | _given(query) | told
+
+
+def pairs(text: str) -> Parts:
+    """What ;NAME=VALUE;NAME=VALUE says; a + in it is a +."""
+    return dict(parse_qsl(text.replace("+", "%2B"), keep_blank_values=True, separator=";"))
+
+
+def _told_behind(address: str) -> tuple[str, Parts]:
+    """The address, and what it is told behind a ; as JDBC and Spark write it: nothing of that may pass for a name."""
+    if ";" not in address.partition("?")[0]:
+        return address, {}
+    found = _TOLD.fullmatch(address)
+    if found is None:
+        raise _not_understood("behind a ; there should be NAME=VALUE")
+    return found["address"], pairs(found["told"])
 
 
 def _given(query: str) -> Parts:
@@ -185,4 +202,5 @@ _ADDRESS = re.compile(r"(?P<jdbc>jdbc:)?(?P<scheme>[a-z][a-z0-9_.+-]*)(?::(?P<bo
 _PAIR = re.compile(r"(?P<name>\w+)\s*=\s*(?P<value>'(?:\\.|[^'\\])*+'|(?!')(?:\\.|[^\s\\])*+)(?:\s+|\Z)")
 _PAIRS = re.compile(rf"(?:{re.sub('[?]P<[a-z]+>', '?:', _PAIR.pattern)})++")
 _QUERY = re.compile(r"(?:[\w.$-]+(?:=[^&]*)?(?:&|\Z))*")
+_TOLD = re.compile(r"(?P<address>[^;?]*?)/?;(?P<told>(?:[\w.$-]+=[^;]*(?:;|\Z))*)", re.DOTALL)
 _PLACE = re.compile(r"(?P<host>\[[^\]]*\]|[^:\[\]]*)(?::(?P<port>\d*))?")

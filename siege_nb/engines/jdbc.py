@@ -15,6 +15,8 @@ from siege_nb.models.database import DatabaseProfile
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+#: Where a password is sent, and which: options that come from the database and not from its spark_options.
+DERIVED = ("url", "driver", "user", "password")
 #: Where Debian's packages put jars.
 JARS = Path("/usr/share/java")
 
@@ -72,7 +74,9 @@ def options(database: DatabaseProfile) -> dict[str, str]:
     mode, tls = database.connection_params.ssl_mode, _java(database.connection_type).tls
     if mode and tls:
         found[tls] = mode
-    return found | {key: str(value) for key, value in database.spark_options.items()}
+    # Options of Spark's are named in any case; one that an older file has among the user's own must not lead elsewhere.
+    ours = {key.casefold() for key in found}
+    return found | {key: str(value) for key, value in database.spark_options.items() if key.casefold() not in ours}
 
 
 def url(database: DatabaseProfile) -> Secret:

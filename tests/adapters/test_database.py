@@ -194,6 +194,11 @@ def test_rows_and_binds_come_back(session: Any) -> None:
     assert rows(session, "SELECT '%s :x ?' AS x, 5 % 3 AS y") == [{"x": "%s :x ?", "y": 2}]
 
 
+def test_an_empty_list_holds_nothing(session: Any) -> None:
+    assert rows(session, "SELECT 1 AS x WHERE 'a' IN (:xs)", xs=[]) == []
+    assert rows(session, "SELECT :n AS x WHERE 'a' NOT IN (:xs)", n=1, xs=[]) == [{"x": 1}]
+
+
 def test_each_statement_is_kept_and_a_transaction_is_the_users(session: Any) -> None:
     ask(session, "DROP TABLE IF EXISTS kept; CREATE TABLE kept (n INTEGER PRIMARY KEY)", {})
     counts = [answer.rowcount for answer in ask(session, "INSERT INTO kept VALUES (1), (2)", {})[0]]
@@ -309,9 +314,17 @@ def test_a_driver_for_asyncio_is_refused() -> None:
     assert "asyncio" in refused("waiting://", InvalidError).message
 
 
-def test_what_sqlalchemy_cannot_read_is_not_quoted() -> None:
-    error = refused("jdbc:oracle:thin:me/s3cr3t-w0rd@h", InvalidError)
-    assert "s3cr3t" not in str(error)
+@pytest.mark.parametrize("text", [
+    "jdbc:oracle:thin:me/s3cr3t-w0rd@h:1521/s", "jdbc:oracle:thin:me/s3cr3t-w0rd@//h:1521/s",
+    "jdbc:oracle:thin:me/s3cr3t-w0rd@tcps://h:1521/s", "jdbc:sqlserver://h;user=me;password=s3cr3t-w0rd",
+])  # fmt: skip
+def test_what_sqlalchemy_cannot_read_is_not_quoted(text: str) -> None:
+    error = refused(text, InvalidError)
+    told = traceback.TracebackException.from_exception(error, capture_locals=True)
+    below = [frame for frame in told.stack if "/siege_nb/" in frame.filename]
+    assert below
+    assert "s3cr3t" not in str(error) + "".join(str(frame.locals) for frame in below)
+    assert "s3cr3t" not in repr(adapter(text).test(BareHost()))
 
 
 @pytest.mark.parametrize("part", ["password", "query"])

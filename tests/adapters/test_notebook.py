@@ -164,6 +164,29 @@ def test_another_servers_answer_is_told_as_what_it_is(reply: Any, said: str) -> 
     assert f"{server.url} is no Jupyter server. {said}" in error.message
 
 
+@pytest.mark.parametrize("answer", [
+    (404, "text/html", b"<html>"), (200, "text/html", b"<html>"), (500, "application/json", b"{}"),
+    *((200, "application/json", body) for body in (
+        b"{}", b"[]", b"null", b'"me"', b"7", b'{"identity": null, "version": 2}', b'{"identity": []}',
+        b'{"identity": {"display_name": {}, "username": 7}}', b'{"identity": {"display_name": ""}}',
+    )),
+], ids=lambda answer: answer[2].decode())  # fmt: skip
+def test_who_does_not_say_who_we_are_is_a_jupyter_server_all_the_same(answer: tuple[int, str, bytes]) -> None:
+    def reply(request: BaseHTTPRequestHandler) -> None:
+        match request.path:
+            case "/api/status":
+                says(200, "application/json", b"{}")(request)
+            case "/api/contents/":
+                says(200, "application/json", b'{"type": "directory", "content": []}')(request)
+            case _:
+                says(*answer)(request)
+
+    with answering(reply) as server:
+        result = adapter(url=server.url, token="a-token").test(BareHost())
+    assert (result.ok, result.server) == (True, {}), result
+    assert len(server.seen) == 4
+
+
 def test_a_redirect_is_told_and_the_token_goes_nowhere_else() -> None:
     with answering(says(200, "application/json", b"{}")) as other:
         location = f"{other.url.replace('127.0.0.1', 'localhost')}/lab?token=an-echoed-t0ken"

@@ -16,7 +16,7 @@ import pytest
 from siege_nb.adapters import spark_trial
 from siege_nb.adapters.spark import SparkAdapter, SparkParams
 from siege_nb.adapters.spark_session import SparkSQLSession
-from siege_nb.declare import structure
+from siege_nb.declare import Secret, structure
 from siege_nb.errors import (
     ConnectError,
     ConnectTimeoutError,
@@ -184,6 +184,8 @@ class TestSpark(AdapterContract):
     def test_a_list_opens_up_after_in_and_errors_point_past_it(self) -> None:
         with self.session() as session:
             assert self.ask(session, "SELECT 1 AS x WHERE 2 IN (:xs)", {"xs": [1, 2]}) == [{"x": 1}]
+            assert self.ask(session, "SELECT 1 AS x WHERE 2 IN (:xs)", {"xs": []}) == []
+            assert self.ask(session, "SELECT 1 AS x WHERE 2 NOT IN (:xs)", {"xs": []}) == [{"x": 1}]
             with pytest.raises(QueryError) as caught:
                 self.ask(session, "SELECT 1 IN (:xs),\n nope", {"xs": [1, 2, 3]})
             assert (caught.value.kind, caught.value.line, caught.value.column) == ("not_found", 2, 2)
@@ -248,10 +250,28 @@ def test_the_token_goes_to_a_connect_server_only() -> None:
     assert told["options"]["spark.master"] == "spark://h"
 
 
-@pytest.mark.parametrize("master", ["", "sc://h/;token=s3cr3t", "spark://me@h", "local[*] --conf x", "a b"])
-def test_a_master_that_is_none_is_refused(master: str) -> None:
-    with pytest.raises(InvalidError):
+@pytest.mark.parametrize("master", [
+    "", "spark://h/;token=s3cr3t", "sc://h/;token=s3cr3t;user_id=me", "sc://h/;s3cr3t", "sc://h?token=s3cr3t",
+    "spark://me:s3cr3t@h", "sc://me:s3cr3t@h/;token=x", "local[*] --conf x", "a b",
+])  # fmt: skip
+def test_a_master_that_is_none_is_refused_and_not_quoted(master: str) -> None:
+    with pytest.raises(InvalidError) as caught:
         adapter(master_url=master)
+    assert [issue.path for issue in caught.value.issues] == ["master_url"]
+    assert "s3cr3t" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("master", "more", "token", "use_ssl"), [
+    ("sc://h:1/;token=a%3B+b==;use_ssl=true", {}, "a;+b==", True), ("sc://h:1;token=x", {}, "x", False),
+    ("sc://h:1/;token=theirs", {"token": "mine"}, "mine", False), ("sc://h:1/;token=x", {"token": ""}, "x", False),
+    ("sc://h:1/;use_ssl=true", {"use_ssl": False}, None, False), ("sc://h:1/", {}, None, False),
+])  # fmt: skip
+def test_what_a_connect_servers_address_is_given_moves_to_its_field(
+    master: str, more: dict[str, Any], token: str | None, use_ssl: bool
+) -> None:
+    params = structure(SparkParams, {"master_url": master, **more})
+    assert params.master_url.rstrip("/") == "sc://h:1"
+    assert (params.token, params.use_ssl) == (token and Secret(token), use_ssl)
 
 
 def test_without_java_the_line_to_install_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

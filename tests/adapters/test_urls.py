@@ -49,6 +49,14 @@ def opened(pasted: Pasted) -> dict[str, str]:
     ("jdbc:postgresql://h:5/db?user=u&password=p%401&ssl=true", "postgres",
      {"host": "h", "port": "5", "database": "db", "username": "u"}, {"password": "p@1"}, ("ssl",)),
     ("jdbc:mysql://h/db?useSSL=false", "mysql", {"host": "h", "database": "db"}, {}, ("useSSL",)),
+    ("jdbc:mysql://h:5/db;user=u;password=p%3B@1=/;useSSL=false", "mysql",
+     {"host": "h", "port": "5", "database": "db", "username": "u"}, {"password": "p;@1=/"}, ("useSSL",)),
+    ("jdbc:mysql://h;user=u;password=p+1", "mysql", {"host": "h", "username": "u"}, {"password": "p+1"}, ()),
+    ("jdbc:postgresql://h/db?user=u&password=p;x=1", "postgres",
+     {"host": "h", "database": "db", "username": "u"}, {"password": "p;x=1"}, ()),
+    ("mysql://h/db;user=u;password=p", "mysql",
+     {"host": "h", "database": "db", "username": "u"}, {"password": "p"}, ()),
+    ("jdbc:duckdb:/x/y.db;password=p", "duckdb", {"database": "/x/y.db"}, {}, ("password",)),
     ("jdbc:sqlite:/x/y.db", "sqlite", {"database": "/x/y.db"}, {}, ()),
     ("jdbc:duckdb:", "duckdb", {}, {}, ()),
     # Spark
@@ -57,6 +65,7 @@ def opened(pasted: Pasted) -> dict[str, str]:
     ("spark://a:7077,b:7077", "spark", {"master_url": "spark://a:7077,b:7077"}, {}, ()),
     ("sc://h:15002/;token=s%3Bcret;use_ssl=true;user_id=me", "spark",
      {"master_url": "sc://h:15002", "use_ssl": "true"}, {"token": "s;cret"}, ("user_id",)),
+    ("sc://h;token=a+b==?c#d", "spark", {"master_url": "sc://h"}, {"token": "a+b==?c#d"}, ()),
     # Jupyter
     ("http://h:8888/lab?token=abc123", "notebook", {"url": "http://h:8888/lab"}, {"token": "abc123"}, ()),
     ("https://hub/user/me@there.org/lab?token=t1&reset#x", "notebook",
@@ -72,7 +81,7 @@ def test_what_is_pasted_is_taken_apart(
 
 @pytest.mark.parametrize("raw", [
     "p@ss", "p@w@h", "p:w", "p/w", "p@w/x", "p?w", "p?w@x/y", "p#w", "@", "w@127.0.0.1:1", "a b", "100%", "é😀", "p\\w",
-    "%zz", "=&=", "[x", "p@h/x?y",
+    "%zz", "=&=", "[x", "p@h/x?y", "p;w=x", ";password=w",
 ])  # fmt: skip
 def test_no_half_of_a_password_becomes_a_host(raw: str) -> None:
     pasted = from_url(f"postgresql://me:{raw}@db.example.com:5432/base?sslmode=require")
@@ -85,6 +94,7 @@ def test_no_half_of_a_password_becomes_a_host(raw: str) -> None:
 @pytest.mark.parametrize("text", [
     "oracle+oracledb://me:s3cret@h:1521/?service_name=x", "snowflake://me:s3cret@account/db",
     "jdbc:oracle:thin:me/s3cret@h:1521:x", "database://me:s3cret@h",
+    "jdbc:oracle:thin:scott/s3cret@h:1521/s", "jdbc:sqlserver://h;user=me;password={s3cret;x}",
 ])  # fmt: skip
 def test_what_no_kind_knows_is_a_secret_as_a_whole(text: str) -> None:
     pasted = from_url(f" {text}\n")
@@ -96,7 +106,7 @@ def test_what_no_kind_knows_is_a_secret_as_a_whole(text: str) -> None:
 @pytest.mark.parametrize("text", [
     "", "s3cret", "mysql://root:s3cret", "postgresql://h1:5432,s3cret:5432/db", "postgres", "sqlite://s3cret.db",
     "me:s3cret@h/db", "Server=h;Uid=me;Pwd=s3cret", "Driver={x};Pwd=s3cret", "password=s3cret",
-    "http://h/a b?token=s3cret",
+    "http://h/a b?token=s3cret", "mysql://h/db;user=me;password=s3cret@x",
     "http://127.0.0.1\\@s3cret/", "://s3cret", "postgresql://[::1:s3cret/db", "host=h password='s3cret",
 ])  # fmt: skip
 def test_no_error_quotes_what_was_pasted(text: str) -> None:
