@@ -17,6 +17,8 @@ from siege_nb.adapters.duckdb import DuckDBParams
 from siege_nb.cli import app
 from siege_nb.cli.doctor import findings
 from siege_nb.models.connection import ConnectionProfile
+from siege_nb.settings import Settings
+from siege_nb.state import Directory
 from siege_nb.workspace import Workspace
 
 
@@ -31,6 +33,32 @@ def duck() -> str:
     workspace.save(ConnectionProfile(name="duck", connection_type="duckdb", connection_params=DuckDBParams()))
     workspace.close()
     return "duck"
+
+
+@pytest.fixture
+def store_directory() -> Directory:
+    """A config directory with one file in its log."""
+    directory = Workspace().directory
+    directory.change(lambda change: change.write("kept.json", b"{}"))
+    return directory
+
+
+def test_on_prod_nothing_is_written_unless_it_is_said(tmp_path: Path) -> None:
+    workspace = Workspace()
+    params = DuckDBParams(database=str(tmp_path / "live.duckdb"), create=True)
+    workspace.save(ConnectionProfile(name="live", connection_type="duckdb", connection_params=params,
+                                     environment="prod", workspace="lab"))  # fmt: skip
+    workspace.close()
+    assert siege("query", "live", "CREATE TABLE t AS SELECT 1 AS a", "--write").exit_code == 0
+    for sql in ("DELETE FROM t", 'SELECT 1; EXPLAIN ("analyze") DELETE FROM t'):
+        done = siege("query", "live", sql)
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert "lab/live is a prod connection, and this would write there (" in done.stderr
+        assert "DELETE); nothing was run." in done.stderr
+        assert "siege query --write lab/live …" in done.stderr
+    assert siege("query", "live", "SELECT count(*) AS n FROM t", "--as", "csv").stdout.split() == ["n", "1"]
+    assert siege("query", "live", "DELETE FROM t", "--write").exit_code == 0
+    assert siege("query", "live", "SELECT count(*) AS n FROM t", "--as", "csv").stdout.split() == ["n", "0"]
 
 
 def test_a_result_is_printed_as_asked(duck: str) -> None:
@@ -144,3 +172,36 @@ def test_the_doctor_tells_of_a_place_that_is_anothers(
     (found,) = [finding for finding in findings() if finding.what == "keys"]
     assert (found.found, found.well) == (f"{tmp_path} {told}", False)
     assert "chmod" not in found.mend
+
+
+def test_the_doctor_finishes_what_was_cut_short_on_record(store_directory: Directory) -> None:
+    place = store_directory.path
+    (place / ".tmp-abcdef01").write_text('{"client_code": "JRN"}')
+    (place / ".journal").write_text('{"format": 1, "steps": [["client_JRN.json", ".tmp-abcdef01"]]}')
+    assert well(siege("doctor"))["secrets"] == "ok"
+    assert (place / "client_JRN.json").exists()
+    assert store_directory.audit
+    (recovered,) = store_directory.audit.records("client_JRN.json")
+    assert (recovered.act, recovered.outcome) == ("recover", "done")
+    assert store_directory.audit.verify(store_directory).notes == ()
+
+
+def test_the_doctor_tells_of_a_second_data_directory(
+    store_directory: Directory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert store_directory.audit
+    assert "audit log" not in well(siege("doctor"))
+    monkeypatch.setenv("SIEGE_DATA_DIR", str(tmp_path / "elsewhere"))
+    done = siege("doctor")
+    assert done.exit_code == 1
+    assert well(done)["audit log"] == "MEND"
+    assert f"the key {store_directory.audit.key.ident}, which is not in {tmp_path / 'elsewhere'}" in done.stdout
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_the_doctor_tells_of_an_audit_key_that_others_can_read(store_directory: Directory) -> None:
+    key = Settings.from_environment().data_dir / "audit.key"
+    key.chmod(0o644)
+    done = siege("doctor")
+    assert well(done)["audit log"] == "MEND"
+    assert f"chmod 600 {key}" in done.stdout

@@ -5,11 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import wraps
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from siege_nb.errors import ConnectError, InvalidError, NotFoundError, QueryError, SiegeError
+from siege_nb.show import plain
+
+if TYPE_CHECKING:
+    from siege_nb.models.connection import ConnectionProfile
+    from siege_nb.workspace import Workspace
 
 app = typer.Typer(
     help="Clients, connections and SQL, from a shell.", no_args_is_help=True, add_completion=False,
@@ -85,11 +90,15 @@ def query(
     name: Name,
     sql: Annotated[str, typer.Argument(help="One or more statements; the last result is printed.")],
     as_: Annotated[Literal["table", "csv", "json"], typer.Option("--as", help="How the rows are printed.")] = "table",
+    write: Annotated[bool, typer.Option("--write", help="It may write on a prod connection.")] = False,
 ) -> None:
     """Run SQL on a connection and print the rows."""
     workspace = _workspace()
     try:
-        result = workspace.query(name, sql, {})
+        profile = workspace.find(name)
+        if profile.environment == "prod" and not write:
+            _refuse_writing(workspace, profile, sql)
+        result = workspace.query(profile, sql, {})
     finally:
         workspace.close()
     if as_ == "table" or result.answer.table is None:
@@ -100,6 +109,18 @@ def query(
         from siege_nb.cli.rows import as_json
 
         print(as_json(result.dicts()))
+
+
+def _refuse_writing(workspace: Workspace, profile: ConnectionProfile, sql: str) -> None:
+    from siege_nb.query.writes import announced
+
+    lease = workspace.lease(profile)
+    session = lease.queryable
+    if session and (kinds := lease.call(lambda: announced(session, sql))):
+        what = ", ".join(dict.fromkeys(kinds))
+        name = plain(profile.qualified)
+        raise InvalidError(f"{name} is a prod connection, and this would write there ({what}); nothing was run.",
+                           hint=f"If it may: siege query --write {name} …")  # fmt: skip
 
 
 @app.command()
@@ -118,7 +139,7 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
-def _workspace() -> Any:
+def _workspace() -> Workspace:
     from siege_nb.workspace import Workspace
 
     workspace = Workspace()

@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from siege_nb import adapters
+from siege_nb import adapters, masking
 from siege_nb.adapters.base import Adapter, Params
 from siege_nb.declare import Described, Reference, Secret, fields, structure, suggest
 from siege_nb.errors import InvalidError, Issue, NotFoundError
 from siege_nb.magics.about import FIELDS, placed, sorted_out, told
+from siege_nb.magics.guard_history import redact
 from siege_nb.magics.shell import Shell
 from siege_nb.magics.words import NOT_TYPED, by_name, document, none, pairs
 from siege_nb.models.connection import ConnectionProfile
@@ -63,6 +64,8 @@ def pasted(
     from siege_nb.adapters.urls import from_url
 
     found = from_url(text)
+    if not typed and not found.secrets:
+        masking.forget(text)  # the whole of it is no secret, and may be a field
     if typed and found.secrets:
         hint = f"%conn add {name} asks for the URL where nobody sees it."
         raise InvalidError(f"The {' and '.join(found.secrets)} in a URL {NOT_TYPED}.", hint=hint)
@@ -193,9 +196,12 @@ def _asked_for_url(name: str) -> str:
     if typed is None:
         hint = "%conn add NAME KIND key=value … password:=env:VARIABLE"
         raise InvalidError("A connection needs a name and a kind; a URL cannot be asked for here.", hint=hint)
-    if not typed.strip():
+    if not (typed := typed.strip()):
         raise InvalidError("Nothing was pasted, so nothing is saved.", hint=USAGE)
-    return typed.strip()
+    # Before it is read: a Ctrl-C meanwhile has a traceback show every variable, of the whole and of its parts.
+    masking.know(typed)
+    redact(f"%conn {typed}")
+    return typed
 
 
 def _unseen(prompt: str) -> str | None:
@@ -226,9 +232,11 @@ def _offered(word: str) -> Proposal:
 
 
 def refuse_name(name: str) -> None:
-    """Raise for a name that %conn would take for one of its verbs."""
+    """Raise for a new name that %conn would take for one of its verbs, or for another's of a client."""
     from siege_nb.magics.conn import VERBS
 
+    if "/" in name:
+        raise InvalidError(f"A connection cannot be named {name!r}: before a / stands whose it is.")
     if name in VERBS:
         raise InvalidError(f"A connection cannot be named {name!r}: that is a verb of %conn.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from siege_nb import browse
@@ -9,6 +10,7 @@ from siege_nb.errors import InvalidError
 from siege_nb.magics.shell import Shell
 from siege_nb.magics.showing import moment
 from siege_nb.magics.words import one, options
+from siege_nb.models.connection import ConnectionProfile
 from siege_nb.query.result import Result
 from siege_nb.query.session import Table
 from siege_nb.show import Shown, count, listing
@@ -20,9 +22,9 @@ def tables(shell: Shell, rest: list[str]) -> Shown:
     """The tables and views whose name has a text in it, or is like it: %conn tables 'ord*' -s sales."""
     usage = "%conn tables [PATTERN] [-s SCHEMA] [--conn NAME] [--refresh]"
     words, said = options(rest, _OPTIONS, usage)
-    pattern, ident = one(words, usage) if words else "", _connection(shell, said)
+    pattern, conn = one(words, usage) if words else "", _connection(shell, said)
     seen = browse.search(
-        shell.workspace, ident, pattern, schema=said.get("schema", ""), refresh="refresh" in said
+        shell.workspace, conn.connection_id, pattern, schema=said.get("schema", ""), refresh="refresh" in said
     )
     rows = [(t.schema, t.name, t.kind, "" if t.row_estimate is None else f"≈ {t.row_estimate:,}", t.comment)
             for t in seen.items]  # fmt: skip
@@ -32,8 +34,8 @@ def tables(shell: Shell, rest: list[str]) -> Shown:
 
 def columns(shell: Shell, rest: list[str]) -> Shown:
     """The columns of a table, in order."""
-    ident, table, said = _table(shell, rest, "%conn columns TABLE [-s SCHEMA] [--conn NAME] [--refresh]")
-    seen = browse.columns(shell.workspace, ident, table, refresh="refresh" in said)
+    conn, table, said = _table(shell, rest, "%conn columns TABLE [-s SCHEMA] [--conn NAME] [--refresh]")
+    seen = browse.columns(shell.workspace, conn.connection_id, table, refresh="refresh" in said)
     may_be = {True: "yes", False: "no", None: ""}
     rows = [(c.name, c.native_type, may_be[c.nullable], c.default or "", c.comment) for c in seen.items]
     summary = f"{_spelled(table)} · {count(len(rows), 'column')} · {_as_of(seen.as_of)}"
@@ -50,14 +52,15 @@ def sample(shell: Shell, rest: list[str]) -> Result:
             raise InvalidError(f"{words[1]!r} is no number of rows up to {browse.MOST:,}.", hint=usage)
         rows = int(words[1])
         rest = [word for word in rest if word is not words[1]]
-    ident, table, _ = _table(shell, rest, usage)
-    return browse.sample(shell.workspace, ident, table, rows)
+    conn, table, _ = _table(shell, rest, usage)
+    result = browse.sample(shell.workspace, conn.connection_id, table, rows)
+    return replace(result, connection=shell.spoken(conn.scope, conn.name))
 
 
 def profile(shell: Shell, rest: list[str]) -> Shown:
     """Each column of a table in figures, counted by one statement that reads all of it."""
-    ident, table, _ = _table(shell, rest, "%conn profile TABLE [-s SCHEMA] [--conn NAME]")
-    found = browse.profile(shell.workspace, ident, table)
+    conn, table, _ = _table(shell, rest, "%conn profile TABLE [-s SCHEMA] [--conn NAME]")
+    found = browse.profile(shell.workspace, conn.connection_id, table)
     rows = [
         (c.name, c.native_type, f"{c.nulls:,}", "" if c.distinct is None else f"{c.distinct:,}",
          *("" if value is None else value for value in (c.least, c.greatest)))
@@ -67,17 +70,16 @@ def profile(shell: Shell, rest: list[str]) -> Shown:
     return listing(("column", "type", "nulls", "distinct", "min", "max"), rows, summary)
 
 
-def _table(shell: Shell, rest: list[str], usage: str) -> tuple[str, Table, dict[str, str]]:
+def _table(shell: Shell, rest: list[str], usage: str) -> tuple[ConnectionProfile, Table, dict[str, str]]:
     """The connection and the table that a line is about, and its options."""
     words, said = options(rest, _OPTIONS, usage)
-    word, ident = one(words, usage), _connection(shell, said)
+    word, conn = one(words, usage), _connection(shell, said)
     schema, refresh = said.get("schema", ""), "refresh" in said
-    return ident, browse.find(shell.workspace, ident, word, schema=schema, refresh=refresh), said
+    return conn, browse.find(shell.workspace, conn.connection_id, word, schema=schema, refresh=refresh), said
 
 
-def _connection(shell: Shell, said: dict[str, str]) -> str:
-    profile = shell.named(said["conn"]) if "conn" in said else shell.needed()
-    return profile.connection_id
+def _connection(shell: Shell, said: dict[str, str]) -> ConnectionProfile:
+    return shell.named(said["conn"]) if "conn" in said else shell.needed()
 
 
 def _spelled(table: Table) -> str:

@@ -105,4 +105,5 @@ def _refuse_bad(name: str) -> None:
     except ValueError as error:
         problem = str(error)
     if problem:
-        raise InvalidError("The name of a shared credential", [Issue(name, problem)])
+        # Not quoted: it may be the secret itself.
+        raise InvalidError("The name of a shared credential", [Issue("NAME", problem)])

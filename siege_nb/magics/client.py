@@ -84,7 +84,10 @@ def use(shell: Shell, rest: list[str]) -> Shown:
 
 
 def _take_connection(shell: Shell, client: ClientProfile) -> str:
-    """Use the client's default connection, else its only one; what stood in the way is returned and no error."""
+    """Use the client's default connection, else its only one; what stood in the way is returned and no error.
+
+    Only one that is the client's, or nobody's: a file may say anything.
+    """
     connections = shell.workspace.store.connections
     owners = {row.key: row.summary["client_code"] for row in connections.rows()}
     theirs = [key for key, owner in owners.items() if owner == client.client_code]
@@ -94,11 +97,16 @@ def _take_connection(shell: Shell, client: ClientProfile) -> str:
             shell.connection = None
         return ""
     shell.connection = None
+    another = f"%client default CONNECTION chooses another for {client.client_code}"
     try:
+        if not shell.known(wanted):
+            return f"The default connection is not there any more; {another}."
         profile = shell.named(wanted)
+        if profile.client_code not in (None, client.client_code):
+            return f"The default connection is another client's, {profile.qualified}, and not used; {another}."
         shell.use(profile)
         if profile.metadata.auto_connect:
-            shell.workspace.lease(profile.connection_id)
+            shell.workspace.lease(profile)
     except SiegeError as error:  # a client can be worked for while its database is down
         return f"The client's connection is not open: {error.message}"
     return ""
@@ -142,7 +150,9 @@ def new(shell: Shell, rest: list[str]) -> Shown:
         there = f", and here is {' '.join(bare)!r}" if bare else ""
         raise InvalidError(f"A client needs a code and a name{there}.", hint=usage)
     code, name = bare
-    client_editing.refuse_associations(values)
+    client_editing.refuse_unsuited(values)
+    if default := values.get("default_connection"):
+        values["default_connection"] = client_editing.ident(shell, code, default)
     client = changed(ClientProfile, None, values | {"client_code": code, "client_name": name}, f"Client {code}")
     shell.workspace.store.clients.put(client, expected="")
     return use(shell, [client.client_code])

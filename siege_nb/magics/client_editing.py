@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable, Mapping
 
 from siege_nb.declare import suggest
-from siege_nb.errors import InvalidError, NotFoundError, SiegeError
+from siege_nb.errors import InvalidError, Issue, NotFoundError, SiegeError
 from siege_nb.magics.changes import changed, known, plain_pairs, spelled
 from siege_nb.magics.shell import Shell
 from siege_nb.magics.words import one
 from siege_nb.models.client import ClientProfile, ClientTastes
 from siege_nb.models.stamps import now
-from siege_nb.show import Shown, facts, note
+from siege_nb.show import Shown, facts, note, safe_colors
 
 
 def show(shell: Shell, rest: list[str]) -> Shown:
@@ -32,12 +33,12 @@ def edit(shell: Shell, rest: list[str]) -> Shown:
     code = one(bare, usage)
     if not values:
         raise InvalidError("There is nothing to change.", hint=usage)
-    refuse_associations(values)
+    refuse_unsuited(values)
     moved = values.pop("client_code", code)
     client = _found(shell, code)
     changed(ClientProfile, client, values, f"Client {code}")  # a mistake is told before anything is done
     if name := values.get("default_connection"):
-        values["default_connection"] = _ident(shell, client, name)
+        values["default_connection"] = ident(shell, code, name)
     if moved != code:
         shell.workspace.rename_client(code, moved)
         if shell.client_code == code:
@@ -47,10 +48,23 @@ def edit(shell: Shell, rest: list[str]) -> Shown:
     return show(shell, [moved])
 
 
-def refuse_associations(values: Mapping[str, str]) -> None:
-    """Raise if projects are given as a field: they are linked, each by itself."""
+def refuse_unsuited(values: Mapping[str, str]) -> None:
+    """Raise for what is typed and is no such thing, and for fields that nobody writes. Files may hold what they do."""
     if "project_associations" in values:
         raise InvalidError("Projects are linked, not written.", hint="%client link PROJECT … [--client CODE]")
+    issues = []
+    for key, text in values.items():
+        match key:
+            case "client_id":
+                issues.append(Issue(key, "stays as it is: the client is known by it"))
+            case "email" | "contact_info.email" if text and not re.fullmatch(r"[^@\s]+@[^@\s]+", text):
+                issues.append(Issue(key, "is no e-mail address, such as name@example.com"))
+            case "brand_colors" | "design_artifacts.brand_colors":
+                colors = [color.strip() for color in text.split(",") if color.strip()]
+                if strange := [color for color in colors if not safe_colors([color])]:
+                    issues.append(Issue(key, f"should be #rrggbb or #rgb, not {', '.join(map(repr, strange))}"))
+    if issues:
+        raise InvalidError("The client", issues)
 
 
 def clone(shell: Shell, rest: list[str]) -> Shown:
@@ -81,8 +95,7 @@ def default(shell: Shell, rest: list[str]) -> Shown:
     """Choose the connection that is in use when the current client is chosen, or say which it is."""
     client = shell.chosen()
     if rest:
-        ident = _ident(shell, client, one(rest, "%client default [CONNECTION]"))
-        choice = {"default_connection": ident}
+        choice = {"default_connection": ident(shell, client.client_code, one(rest, "%client default [CONNECTION]"))}
         client = _update(shell, client.client_code, lambda there: there.model_copy(update=choice))
     code = client.client_code
     if not client.default_connection:
@@ -91,19 +104,33 @@ def default(shell: Shell, rest: list[str]) -> Shown:
     return note(f"The default connection of {code} is {_default(shell, client)}", forget)
 
 
-def _ident(shell: Shell, client: ClientProfile, name: str) -> str:
+def ident(shell: Shell, code: str, name: str) -> str:
     """The id of a connection that may be a client's default one: a name may change."""
-    scope = client.client_code
-    profile = shell.workspace.store.connections.find_named(name, scope).item
-    if profile.client_code not in (None, scope):
+    profile = shell.workspace.store.connections.find_named(name, code).item
+    if profile.client_code not in (None, code):
         raise InvalidError(f"The connection {profile.qualified} belongs to the client {profile.client_code}.")
     return profile.connection_id
+
+
+def forget_default(shell: Shell, gone: str) -> list[str]:
+    """The clients whose default connection this id was; it is nobody's any more."""
+
+    def without(there: ClientProfile) -> ClientProfile:
+        is_it = there.default_connection == gone  # still
+        return there.model_copy(update={"default_connection": None}) if is_it else there
+
+    found = shell.workspace.store.clients.search(gone, ("default_connection",))
+    codes = [kept.item.client_code for kept in found if kept.item.default_connection == gone]
+    for code in codes:
+        _update(shell, code, without)
+    return codes
 
 
 def _default(shell: Shell, client: ClientProfile) -> str:
     wanted = client.default_connection or ""
     try:
-        return shell.workspace.store.connections.find_named(wanted, client.client_code).item.name
+        profile = shell.workspace.store.connections.find_named(wanted, client.client_code).item
+        return shell.spoken(profile.scope, profile.name)
     except SiegeError:
         return f"{wanted}, which is not there (any more)"
 

@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 from siege_nb.errors import QueryError
-from siege_nb.models.connection import ConnectionProfile
 from siege_nb.pool import Lease
-from siege_nb.query.session import Queryable
-from siege_nb.query.writes import writing
-from siege_nb.show import badge, plain
+from siege_nb.query.writes import announced
+from siege_nb.show import badge
 
 
-def confirm(profile: ConnectionProfile, lease: Lease, sql: str) -> None:
-    """Return when nothing in a cell writes, or when the connection's name was typed; else raise before anything ran."""
+def confirm(name: str, lease: Lease, sql: str) -> None:
+    """Return when nothing in a cell writes, or when the connection's name was typed; else raise before anything ran.
+
+    The name says whose connection it is where that is not the current client's: just that is to be typed.
+    """
     session = lease.queryable
-    # In the session's thread, and cut by its own rules: what is looked at is what will be sent.
-    kinds = lease.call(lambda: _kinds(session, sql)) if session else []
+    kinds = lease.call(lambda: announced(session, sql)) if session else []
     if not kinds:
         return
-    name, what = plain(profile.name), ", ".join(dict.fromkeys(kinds))
-    typed = _typed(f"{badge(profile.environment).text} · {name} · {what}\nType the connection's name to go on: ")
+    what = ", ".join(dict.fromkeys(kinds))
+    typed = _typed(f"{badge('prod').text} · {name} · {what}\nType the connection's name to go on: ")
     if typed is None:
         raise QueryError(
             f"{name} is a prod connection, this cell would write there ({what}), and nobody can be asked here.",
             kind="usage",
             hint=f"If it may: %%sql --write {name}",
         )
-    if typed.strip().casefold() not in (profile.name.casefold(), profile.qualified.casefold()):
+    if typed.strip().casefold() != name.casefold():
         raise QueryError(f"That is not the name of the connection ({what}); nothing was run.", kind="usage")
-
-
-def _kinds(session: Queryable, sql: str) -> list[str]:
-    return [kind for statement in session.split(sql) for kind in writing(statement, session.grammar)]
 
 
 def _typed(prompt: str) -> str | None:

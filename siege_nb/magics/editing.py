@@ -12,6 +12,7 @@ from siege_nb.declare import Part, Reference, Secret, endpoints_of, secrets_of, 
 from siege_nb.errors import InvalidError, Issue
 from siege_nb.magics.about import FIELDS, leaves, merge, placed, sorted_out, spot_in, tree
 from siege_nb.magics.adding import asked, refuse_name, refuse_typed, written
+from siege_nb.magics.client_editing import forget_default
 from siege_nb.magics.shell import Shell
 from siege_nb.magics.words import by_name, document, one, pairs
 from siege_nb.models.access import Visibility, may
@@ -90,34 +91,40 @@ def cloned(workspace: Workspace, profile: ConnectionProfile, name: str) -> Conne
 
 def lock(shell: Shell, rest: list[str]) -> Shown:
     """Keep a connection as it is: nobody edits or removes it until it is unlocked."""
-    return _shared(shell, one(rest, "%conn lock NAME"), "locked")
+    return _shared(shell, shell.named(one(rest, "%conn lock NAME")), "locked")
 
 
 def unlock(shell: Shell, rest: list[str]) -> Shown:
     """Let a locked connection be edited again; it is its owner's alone."""
-    return _shared(shell, one(rest, "%conn unlock NAME"), "private")
+    name = one(rest, "%conn unlock NAME")
+    profile = shell.named(name)
+    if profile.visibility != "locked":
+        raise InvalidError(f"{shell.spoken(profile.scope, profile.name)} is not locked; it is {profile.visibility}.")
+    return _shared(shell, profile, "private")
 
 
 def share(shell: Shell, rest: list[str]) -> Shown:
     """Say who of the account may see and use a connection."""
     name, visibility = _two(rest, "%conn share NAME public|private")
     if visibility == "public":
-        return _shared(shell, name, "public")
+        return _shared(shell, shell.named(name), "public")
     if visibility == "private":
-        return _shared(shell, name, "private")
+        return _shared(shell, shell.named(name), "private")
     raise InvalidError(f"A connection is public or private, not {visibility!r}.", hint="%conn lock NAME locks it.")
 
 
 def remove(shell: Shell, rest: list[str]) -> Shown:
     """Forget a connection and its secrets."""
     profile = shell.named(one(rest, "%conn rm NAME"))
-    shell.workspace.remove(profile.connection_id)
+    shell.workspace.remove(profile)
     shell.put_away(profile.connection_id)
-    return note(f"{shell.spoken(profile.scope, profile.name)} is forgotten, and its secrets with it.")
+    whose = forget_default(shell, profile.connection_id)
+    news = f"it was the default connection of {', '.join(whose)}" if whose else ""
+    return note(f"{shell.spoken(profile.scope, profile.name)} is forgotten, and its secrets with it.", news)
 
 
-def _shared(shell: Shell, name: str, visibility: Visibility) -> Shown:
-    profile = shell.workspace.share(shell.named(name).connection_id, visibility)
+def _shared(shell: Shell, profile: ConnectionProfile, visibility: Visibility) -> Shown:
+    profile = shell.workspace.share(profile, visibility)
     return note(f"{shell.spoken(profile.scope, profile.name)} is {profile.visibility}.")
 
 
@@ -130,7 +137,7 @@ def _changed(
     stored = dict(secrets_of(before.item.connection_params))
     known = by_name(adapter.params_type) if adapter else stored
     own, of_kind = sorted_out(what, known, values, {"name": "name", **FIELDS})
-    if not may("owner", "edit", before.item.visibility) and "visibility" not in own:
+    if not may("owner", "edit", before.item.visibility):
         raise locked(before.item)  # before anything is asked for in vain
     after = _profile(shell, before.item, own, what)
     params = _params(before.item, adapter, of_kind, references, what)

@@ -196,7 +196,9 @@ def _refuse_unknown(rest: str, cell: str | None, names: Callable[[], Sequence[st
         from siege_nb.declare import suggest
 
         there = list(names())
-        near = suggest(spoken[0], there) or (f" There are: {some(there)}." if there else "")
+        elsewhere = [name for name in there if name.casefold().endswith(f"/{spoken[0].casefold()}")]
+        meant = f" Did you mean {' or '.join(elsewhere)}?" if elsewhere else suggest(spoken[0], there)
+        near = meant or (f" There are: {some(there)}." if there else "")
         raise _usage(
             f"There is no connection named {spoken[0]!r}.{near}",
             hint="%conn lists them, %conn add makes one",

@@ -27,8 +27,8 @@ SECRET = (
     r"|(?:api|access|private|account|master|encryption|shared|signing|service|sas)[_-]?key"
 )
 #: One of these is in every text that has something to find: looking for them costs next to nothing.
-_STEMS = ("passw", "passphrase", "pwd", "secret", "token", "credential", "bearer", "dsn", "connection", "webhook",
-          "key", "identified", "://")  # fmt: skip
+_STEMS = ("pass", "pw", "-p", "secret", "token", "credential", "bearer", "dsn", "connection", "webhook", "key",
+          "identified", "://", "@")  # fmt: skip
 _MAGICS = ("client", "conn", "sql")
 
 
@@ -210,15 +210,30 @@ def _patterns(plain: bool, declared: frozenset[str]) -> list[tuple[re.Pattern[st
     value = rf"(?P<value>(?:{double}|{single}|{bare})+)" if plain else rf"(?P<value>{double}|{single}|{bare}+)"
     is_ = r"\s*(?::=(?!(?:env|keyring|vault):)|=(?!=))\s*"
     # postgresql://user:password@host, whatever stands in the password
-    found = [(r"(?P<before>\b[\w+.-]+://[^\s:/@'\"]*:)(?P<value>[^\s'\"]+)(?=@)", True)]
+    # and jdbc:oracle:thin:user/password@host.
+    found = [
+        (r"(?P<before>\b[\w+.-]+://[^\s:/@'\"]*:)(?P<value>[^\s'\"]+)(?=@)", True),
+        (r"(?P<before>\bthin:[^\s:/@'\"]*/)(?P<value>[^\s'\"]+)(?=@)", True),
+    ]
+    # Nothing belongs behind the name there, for it is asked for.
+    asked, word = r"(?:credential\s+(?!rm\s)|secret\s+)", rf"(?:{double}|{single}|[^\s:=\"'])+"
     if plain:
         found += [
+            (rf"(?P<before>\A\s*%?conn\s+{asked}{word}(?:[\s:=]|\\\n)+)(?P<value>[^\s\\][\s\S]*)", True),
             (rf"(?P<before>{name}{is_}){value}", True),
+            (rf"(?P<before>(?<![\w-])(?:pass|pw){is_}){value}", True),
+            (rf"(?P<before>(?<!\S)-p(?:\s+|=)){value}", True),
+            (rf"(?P<before>(?<!\S)-p){value}", False),
+            (r"(?P<before>(?<!\S)[\w.-]+/)(?P<value>[^\s/@]+)(?=@)", False),
             (rf"(?P<before>(?<!\S)(?=--){name}\s+){value}", True),
             (rf"(?P<before>(?<![\w.=-])(?:password|passwd|pwd|passphrase)\s+)(?!:?=){value}", True),
         ]
     else:
         found += [
+            (rf"(?P<before>\bconn['\"]\s*,\s*['\"]\s*{asked}[^\s:='\"]+[\s:=]+)(?P<value>[^'\"\n]+)", True),
+            (rf"(?P<before>\A\s*%{{0,2}}sql\s+(?:--?\S+\s+)*-p\s*){value}", False),
+            (r"(?P<before>\A\s*%{0,2}sql\s+[\w.-]+/)(?P<value>[^\s/@]+)(?=@)", False),
+            (rf"(?P<before>(?<![^\s'\"])(?=--){name}[ \t=]+){value}", False),
             # ATTACH 'host=… password=…'; CREATE ROLE … PASSWORD '…', IDENTIFIED BY '…', CREATE SECRET (… SECRET '…')
             (rf"(?P<before>'(?:[^'\n]*[^'\n\w.-])?{name}\s*=\s*)(?P<value>[^\s';&]+)", True),
             (rf"(?P<before>(?:\bidentified\s[\w\s]*?\b(?:by|as|using)|{name})\s*\(?\s*)(?P<value>{single})", True),

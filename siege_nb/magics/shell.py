@@ -14,7 +14,7 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 from siege_nb.errors import NotFoundError
 from siege_nb.magics import grammar
 from siege_nb.settings import Settings
-from siege_nb.show import some
+from siege_nb.show import plain, some
 
 if TYPE_CHECKING:
     from siege_nb.models.client import ClientProfile
@@ -99,7 +99,7 @@ class Shell:
         return bool(word) and self.workspace.knows(word)
 
     def named(self, word: str) -> ConnectionProfile:
-        """The connection that a name means here; the current client's own come first."""
+        """The connection that a name means here: the current client's own or nobody's; CODE/name is another's."""
         return self.workspace.store.connections.find_named(word, self.client_code or "").item
 
     def names(self) -> list[str]:
@@ -111,7 +111,7 @@ class Shell:
 
     def spoken(self, scope: str, name: str) -> str:
         """A connection's name as it is typed here: short for the client's own and for those that are nobody's."""
-        return name if scope.casefold() in ("", (self.client_code or "").casefold()) else f"{scope}/{name}"
+        return plain(name if scope.casefold() in ("", (self.client_code or "").casefold()) else f"{scope}/{name}")
 
     def use(self, profile: ConnectionProfile) -> None:
         """SQL goes to this connection from now on, when none is named."""

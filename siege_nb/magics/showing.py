@@ -56,7 +56,7 @@ def _line(shell: Shell, name: str, row: Row, use: Use) -> tuple[Any, ...]:
 def show(shell: Shell, rest: list[str]) -> Shown:
     """All that is known of one connection, or of the current one; of its secrets only where they are."""
     found = shell.named(one(rest, "%conn show NAME")) if rest else shell.needed()
-    profile, workspace = shell.workspace.find(found.connection_id), shell.workspace
+    profile, workspace = shell.workspace.find(found), shell.workspace
     said, tests = profile.metadata, workspace.facts.tests(profile.connection_id, 1)
     known: dict[str, Any] = {
         "kind": profile.connection_type,
@@ -100,7 +100,7 @@ def health(connected: datetime | None, at: datetime) -> str:
 def tests(shell: Shell, rest: list[str]) -> Shown:
     """How the tests of a connection went, the newest first."""
     profile = shell.named(one(rest, "%conn tests NAME")) if rest else shell.needed()
-    found = shell.workspace.tests(profile.connection_id)
+    found = shell.workspace.tests(profile)
     rows = [(moment(t.at), "ok" if t.ok else "failed", f"{t.milliseconds:.0f} ms", t.problem, t.message) for t in found]
     well = sum(tried.ok for tried in found)
     summary = f"{shell.spoken(profile.scope, profile.name)} · {well} of {count(len(rows), 'test')} ok"
@@ -110,7 +110,7 @@ def tests(shell: Shell, rest: list[str]) -> Shown:
 def history(shell: Shell, rest: list[str]) -> Shown:
     """Who did what to a connection and when, the oldest first; values are never recorded."""
     profile = shell.named(one(rest, "%conn history NAME")) if rest else shell.needed()
-    records = shell.workspace.history(profile.connection_id)
+    records = shell.workspace.history(profile)
     file = shell.workspace.store.connections.shape.file(profile.connection_id)
     rows = []
     for record in records:

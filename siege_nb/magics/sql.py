@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
+from dataclasses import replace
 from typing import Any
 
 from siege_nb.errors import QueryError, SiegeError
@@ -29,7 +30,7 @@ def run(
             return _switch(shell, request)
         connection = request.target
         profile = shell.named(connection) if connection else shell.needed()
-        connection = profile.name
+        connection = shell.spoken(profile.scope, profile.name)
         return _result(shell, profile, request, namespace, keep)
     except SiegeError as error:
         problem = SqlError.of(error, connection)
@@ -43,11 +44,12 @@ def _result(
     namespace: Mapping[str, Any],
     keep: MutableMapping[str, Any],
 ) -> Result | None:
-    chart = request.options.chart
+    chart, name = request.options.chart, shell.spoken(profile.scope, profile.name)
     colors = shell.colors() if chart else ()  # before anything runs: a lost client must not cost a result
     if profile.environment == "prod" and not request.options.write:
-        confirm(profile, shell.workspace.lease(profile), request.sql)
+        confirm(name, shell.workspace.lease(profile), request.sql)
     result = shell.workspace.query(profile, request.sql, namespace, timeout=request.options.timeout)
+    result = replace(result, connection=name)
     if shell.connection is None:
         shell.use(profile)
     try:

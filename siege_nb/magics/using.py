@@ -23,7 +23,7 @@ def use(shell: Shell, rest: list[str]) -> Shown:
         return _use_url(shell, rest)
     profile = shell.named(one(rest, "%conn use NAME"))
     began = time.perf_counter()
-    shell.workspace.lease(profile.connection_id)
+    shell.workspace.lease(profile)
     shell.use(profile)
     took = f"{(time.perf_counter() - began) * 1000:.0f} ms"
     return note(f"{shell.spoken(profile.scope, profile.name)} is in use", badge(profile.environment), took)
@@ -53,7 +53,7 @@ def test(shell: Shell, rest: list[str]) -> TestResult | Shown:
     if rest == ["--all"]:
         return _test_all(shell)
     profile = shell.named(one(rest, "%conn test NAME, or %conn test --all")) if rest else shell.needed()
-    return shell.workspace.test(profile.connection_id)
+    return shell.workspace.test(profile)
 
 
 def _test_all(shell: Shell) -> Shown:
@@ -74,7 +74,7 @@ def _test_all(shell: Shell) -> Shown:
 def _tested(shell: Shell, profile: ConnectionProfile) -> tuple[str, str, str, str]:
     """Whether it is reached, in how many milliseconds, who answered and what is wrong."""
     try:
-        result = shell.workspace.test(profile.connection_id)
+        result = shell.workspace.test(profile)
     except SiegeError as error:  # a kind that is not installed, a secret that is missing
         return "failed", "", "", error.message
     problem = f"{_problem(result.error)}{result.error.message}" if result.error else ""
@@ -96,7 +96,7 @@ def close(shell: Shell, rest: list[str]) -> Shown:
     profile = shell.named(word)
     ident, name = profile.connection_id, shell.spoken(profile.scope, profile.name)
     pending = shell.workspace.state(ident) == "in transaction"
-    ended = shell.workspace.disconnect(ident)
+    ended = shell.workspace.disconnect(profile)
     shell.put_away(ident)
     rolled_back = " Its open transaction was rolled back." if pending else ""
     if not ended:
@@ -121,7 +121,7 @@ def tx(shell: Shell, rest: list[str]) -> Shown:
         statement, needs = _ACTS[act]
         if (workspace.state(profile.connection_id) == "in transaction") != needs:
             raise InvalidError(f"{name} is {'not' if needs else 'already'} in a transaction; nothing was done.")
-        workspace.query(profile.connection_id, statement, {})
+        workspace.query(profile, statement, {})
     pending = workspace.state(profile.connection_id) == "in transaction"
     state = "in transaction" if pending else "no transaction is open: each statement counts at once"
     return note(name, badge(profile.environment), state)

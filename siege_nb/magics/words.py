@@ -40,11 +40,17 @@ def pairs(given: Iterable[str]) -> tuple[list[str], dict[str, str], dict[str, st
     return bare, values, references
 
 
-# postgresql://user:password@host, whatever the password is made of; ?token=…
+# postgresql://user:password@host, whatever the password is made of; jdbc:oracle:thin:user/password@host; ?token=…
 _IN_URL = re.compile(
-    r"://[^\s/:@]*:[^\s]+@|[?&;](?:\w*(?:passw(?:or)?d|token|secret)|pwd|\w*api_?key|sig)=[^\s&;]", re.IGNORECASE
+    r"://[^\s/:@]*:[^\s]+@|thin:[^\s/:@]*/[^\s]+@"
+    r"|[?&;](?:\w*(?:passw(?:or)?d|token|secret)|pwd|\w*api_?key|sig)=[^\s&;]",
+    re.IGNORECASE,
 )
-_OPTION = re.compile(r"--?(?:\w*passw(?:or)?d|pwd|passphrase|\w*token|\w*secret|\w*api-?key)(?:=.*)?", re.IGNORECASE)
+# -pPASSWORD is how mysql takes it.
+_OPTION = re.compile(
+    r"-p.*|--?(?:[\w-]*passw(?:or)?d|pass|pw|pwd|passphrase|[\w-]*token|[\w-]*secret|[\w-]*api-?key)(?:=.*)?",
+    re.IGNORECASE | re.DOTALL,
+)
 NOT_TYPED = "must not be typed on the line: it would stay in the notebook"
 
 

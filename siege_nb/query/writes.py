@@ -9,8 +9,9 @@ are none: each statement between them is looked at by itself.
 from __future__ import annotations
 
 import re
-from itertools import islice
+from itertools import dropwhile, islice
 
+from siege_nb.query.session import Queryable
 from siege_nb.query.statements import STANDARD, Grammar, first_word, outside, split
 
 
@@ -22,6 +23,14 @@ def writes(text: str, grammar: Grammar = STANDARD) -> bool:
 def writing(text: str, grammar: Grammar = STANDARD) -> list[str]:
     """What each statement does that is not surely a read: 'DELETE', 'DROP TABLE', 'WITH … INSERT'."""
     return [what for statement in split(text, grammar) if (what := _writing(statement, grammar))]
+
+
+def announced(session: Queryable, text: str) -> list[str]:
+    """What a text would do on a session that is not surely a read; cut by the session's own rules, as it will be sent.
+
+    To be called in the session's thread: some ask the engine where statements end.
+    """
+    return [what for statement in session.split(text) for what in writing(statement, session.grammar)]
 
 
 # What stands behind these only reads, as long as none of the writing words is in it.
@@ -54,7 +63,8 @@ _TRANSACTION = re.compile(
     r"|DEFERRABLE|AND|NO|CHAIN|RELEASE|,))*"
     r"|(?:SAVEPOINT|RELEASE|ROLLBACK(?: WORK| TRANSACTION)? TO)(?: SAVEPOINT)?(?: \w+)?"
 )
-_PRAGMA = re.compile(r"PRAGMA (?:\w+ \. )?(\w+)(.*)")
+# A quoted name is not seen here: what stands before it would be taken for the pragma.
+_PRAGMA = re.compile(r"PRAGMA (?:\w+ \. )?(\w+)((?: [=(].*)?)")
 # These are asked for something, or set something that ends with the session.
 _PRAGMAS = frozenset(
     """
@@ -87,7 +97,7 @@ def _writing(statement: str, grammar: Grammar) -> str:
     if first in _SHOWS:
         return ""
     if first in _EXPLAINS:
-        return _explained(_proper(statement, grammar).lstrip("( "), grammar)
+        return _explained(statement, grammar)
     if first in _TRANSACTIONS:
         return "" if _TRANSACTION.fullmatch(_proper(statement, grammar)) else first
     if first in ("SET", "RESET"):
@@ -109,13 +119,30 @@ def _found(text: str, first: str, pattern: re.Pattern[str]) -> str:
     return f"{first} … {found[0]}" if found else ""
 
 
-def _explained(text: str, grammar: Grammar) -> str:
+def _explained(statement: str, grammar: Grammar) -> str:
     """An EXPLAIN runs nothing, unless it is to ANALYZE."""
-    if not _ANALYZES.search(text):
+    text = _proper(statement, grammar).lstrip("( ")
+    if not _ANALYZES.search(text) and not _quotes_an_option(statement, grammar):
         return ""
     prefix = _ANALYZE.match(text)
     what = _writing(text[prefix.end() :], grammar) if prefix else "ANALYZE"
     return f"{text.partition(' ')[0]} ANALYZE {what}" if what else ""
+
+
+def _quotes_an_option(statement: str, grammar: Grammar) -> bool:
+    """Whether an option of an EXPLAIN is in quotes: it may be "analyze", or U&"\\0061nalyze"."""
+    tokens = dropwhile(lambda token: token[0] == "(", outside(statement, r"\w+|[^\w\s]", grammar))
+    opening = next(islice(tokens, 1, None), None)
+    if opening is None or opening[0] != "(":
+        return False
+    depth, begin = 1, opening.end()
+    for token in tokens:
+        if any(quote in statement[begin : token.start()] for quote in "\"'`$"):
+            return True
+        depth += {"(": 1, ")": -1}.get(token[0], 0)
+        if not depth or token[0].upper() in ("SELECT", "WITH"):
+            break  # behind them is the statement; or there are none, but a query in brackets
+    return False
 
 
 def _setting(text: str, first: str, grammar: Grammar) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,10 @@ from siege_nb.magics.errors import SqlError
 from tests.magics.conftest import Run
 
 ACME = "%client new ACME001 'Acme Corporation' primary_contact='Jane Doe' email=j@a.example industry=Retail"
+
+
+def folder(run: Run) -> Path:
+    return Path(repr(run("%client dir")).removeprefix("Profiles are kept in "))
 
 
 def test_a_client_is_made_chosen_and_shown(run: Run) -> None:
@@ -25,8 +30,6 @@ def test_a_client_is_made_chosen_and_shown(run: Run) -> None:
 
 
 def test_what_is_made_is_on_disk_in_the_known_layout(run: Run, ip: InteractiveShell) -> None:
-    import json
-
     run(ACME)
     folder = Path(repr(run("%client dir")).removeprefix("Profiles are kept in "))
     document = json.loads((folder / "client_ACME001.json").read_text())
@@ -39,7 +42,7 @@ def test_what_is_made_is_on_disk_in_the_known_layout(run: Run, ip: InteractiveSh
 
 def test_clients_are_listed_and_searched(run: Run) -> None:
     run(ACME)
-    run("%client new OTHER Other primary_contact=x email=y industry=Finance")
+    run("%client new OTHER Other primary_contact=x email=y@z industry=Finance")
     assert "2 clients" in repr(run("%client list"))
     assert "1 client" in repr(run("%client list retail"))
     assert "OTHER" not in repr(run("%client list retail"))
@@ -50,7 +53,7 @@ def test_choosing_another_client_puts_the_last_ones_connection_away(run: Run) ->
     run("%conn add duck duckdb")
     run("%conn duck")
     assert run("%sql SELECT 1 AS a") == [(1,)]
-    run("%client new OTHER Other primary_contact=x email=y")
+    run("%client new OTHER Other primary_contact=x email=y@z")
     with pytest.raises(SqlError, match="No connection is in use"):
         run("%sql SELECT 1")
     assert "●  duck" in repr(run("%client use ACME001"))
@@ -65,15 +68,15 @@ def test_choosing_another_client_puts_the_last_ones_connection_away(run: Run) ->
         ("%client use", InvalidError, "One word is needed here, not 0"),
         ("%client new X", InvalidError, "needs a code and a name"),
         ("%client new X Y", InvalidError, "contact_info: is required, with primary_contact and email"),
-        ("%client new 'X Y' Z primary_contact=a email=b", InvalidError, "client_code: should be 1 to 64 letters"),
-        ("%client new CON Z primary_contact=a email=b", InvalidError, "name of a device"),
+        ("%client new 'X Y' Z primary_contact=a email=b@c", InvalidError, "client_code: should be 1 to 64 letters"),
+        ("%client new CON Z primary_contact=a email=b@c", InvalidError, "name of a device"),
         (
             "%client new X Z primary_contact=a emial=b",
             InvalidError,
             "emial: there is no such field. Did you mean email",
         ),
         (
-            "%client new X Z primary_contact=a email=b project_count=many",
+            "%client new X Z primary_contact=a email=b@c project_count=many",
             InvalidError,
             "should be a whole number, not 'many'",
         ),
@@ -142,7 +145,7 @@ def test_using_a_client_makes_its_short_names_and_its_default_connection_current
     run(ACME)
     run("%conn add wh sqlite database=:memory:")
     run("%conn add other sqlite database=:memory:")
-    run("%client new OTHER Other primary_contact=x email=y")
+    run("%client new OTHER Other primary_contact=x email=y@z")
     run("%conn add wh duckdb")
     assert "wh" in repr(run("%client use OTHER"))
     assert run("%sql SELECT 'duck' AS a FROM range(1)") == [("duck",)], "the only one is not in use"
@@ -166,10 +169,73 @@ def test_a_default_connection_keeps_its_place_when_it_is_renamed(run: Run) -> No
     assert "is lake" in repr(run("%client default"))
     assert "lake" in repr(run("%client use ACME001"))
     run("%conn rm lake")
-    assert "not there (any more)" in repr(run("%client default"))
-    assert "is not open: There is no connection" in repr(run("%client use ACME001"))
-    run("%client edit ACME001 default_connection=")
     assert "is not chosen" in repr(run("%client default"))
+
+
+def test_a_default_connection_that_is_forgotten_is_nobodys_default(run: Run) -> None:
+    run("%conn add wh duckdb")
+    run(ACME)
+    run("%client default wh")
+    run("%client new OTHER Other primary_contact=x email=y@z default_connection=wh")
+    assert run("%sql SELECT 1") == [(1,)]
+    assert "it was the default connection of ACME001, OTHER" in repr(run("%conn rm wh"))
+    for code in ("ACME001", "OTHER"):
+        assert "default" not in repr(run(f"%client use {code}"))
+        assert "is not chosen" in repr(run("%client default"))
+
+
+def test_a_default_connection_that_is_gone_or_anothers_is_said_in_words(run: Run) -> None:
+    run(ACME)
+    run("%conn add wh duckdb")
+    run("%client new OTHER Other primary_contact=x email=y@z")
+    file = folder(run) / "client_OTHER.json"
+    for written, said in (
+        ("11111111-2222-3333-4444-555555555555", "The default connection is not there any more; %client default"),
+        ("wh", "The default connection is not there any more; %client default"),
+        ("ACME001/wh", "The default connection is another client's, ACME001/wh, and not used; %client default"),
+    ):
+        known = json.loads(file.read_text())
+        known["default_connection"] = written
+        known.pop("_siege", None)
+        file.write_text(json.dumps(known))
+        run(f"%client dir {folder(run)}")  # an own change is known; another's is looked for every two seconds
+        assert said in repr(run("%client use OTHER"))
+        with pytest.raises(SqlError, match="No connection is in use"):
+            run("%sql SELECT 1")
+
+
+def test_a_short_name_never_means_another_clients_connection(run: Run) -> None:
+    run(ACME)
+    run("%conn add wh duckdb")
+    run("%conn add common duckdb client=")
+    run("%client new OTHER Other primary_contact=x email=y@z")
+    for line in ("%conn wh", "%conn show wh", "%conn rm wh", "%conn edit wh notes=x", "%conn test wh", "%conn lock wh"):
+        with pytest.raises(NotFoundError, match=r"There is no connection 'wh'. Did you mean ACME001/wh\?"):
+            run(line)
+    with pytest.raises(SqlError, match=r"There is no connection named 'wh'. Did you mean ACME001/wh\?"):
+        run("%sql wh SELECT 1")
+    assert run("%sql common SELECT 1") == [(1,)]
+    assert run("%sql ACME001/wh SELECT 2") == [(2,)]
+    run("%client close")
+    assert run("%sql wh SELECT 3") == [(3,)], "with nobody chosen the only one there is"
+
+
+@pytest.mark.parametrize(("typed", "said"), [
+    ("email=jane", "email: is no e-mail address"),
+    ("contact_info.email='a b@c'", "contact_info.email: is no e-mail address"),
+    ("brand_colors=#0B6E4F,red,#12345", "brand_colors: should be #rrggbb or #rgb, not 'red', '#12345'"),
+    ("client_id=mine", "client_id: stays as it is"),
+])  # fmt: skip
+def test_what_is_typed_of_a_client_is_looked_at(run: Run, typed: str, said: str) -> None:
+    run(ACME)
+    known = (folder(run) / "client_ACME001.json").read_text()
+    contact = "primary_contact=a" if "email" in typed else "primary_contact=a email=a@b"
+    for line in (f"%client edit ACME001 {typed}", f"%client new X Ex {contact} {typed}"):
+        with pytest.raises(InvalidError) as caught:
+            run(line)
+        assert said in str(caught.value)
+    assert (folder(run) / "client_ACME001.json").read_text() == known
+    assert "1 client" in repr(run("%client list"))
 
 
 def test_a_default_connection_that_connects_by_itself_may_fail(run: Run, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_a_client_is_renamed_with_all_that_is_theirs(run: Run) -> None:
     assert run("%sql ACME/wh FROM t") == [(1,)]
     with pytest.raises(NotFoundError):
         run("%client show ACME001")
-    run("%client new OTHER Other primary_contact=x email=y")
+    run("%client new OTHER Other primary_contact=x email=y@z")
     with pytest.raises(ConflictError, match="taken"):
         run("%client edit ACME client_code=other industry=Fishing")
     assert "Farming" in repr(run("%client show ACME"))

@@ -15,8 +15,8 @@ from tests.magics.conftest import Run
 from tests.servers import Postgres
 from tests.servers.ports import closed_port
 
-ACME = "%client new ACME001 Acme primary_contact=x email=y"
-OTHER = "%client new OTHER Other primary_contact=x email=y"
+ACME = "%client new ACME001 Acme primary_contact=x email=y@z"
+OTHER = "%client new OTHER Other primary_contact=x email=y@z"
 
 
 def folder(run: Run) -> Path:
@@ -223,6 +223,15 @@ MISTAKES: list[tuple[str, type[Exception], str]] = [
     ("%conn rename duck lost", ConflictError, "lost"),
     ("%conn rename duck list", InvalidError, "is a verb of %conn"),
     ("%conn rename duck -x", InvalidError, "name: "),
+    ("%conn rename duck 'a\x1b[31m'", InvalidError, "control characters"),
+    ("%conn edit duck name=use", InvalidError, "is a verb of %conn"),
+    ("%conn clone duck use", InvalidError, "is a verb of %conn"),
+    ("%conn clone duck 'a\x07'", InvalidError, "control characters"),
+    ("%conn add A/b duckdb", InvalidError, "'A/b': before a / stands whose it is"),
+    ("%conn rename duck A/b", InvalidError, "before a / stands whose it is"),
+    ("%conn clone duck A/b", InvalidError, "before a / stands whose it is"),
+    ("%conn sqlite:// as A/b", InvalidError, "before a / stands whose it is"),
+    ("%conn unlock duck", InvalidError, "duck is not locked"),
     ("%conn clone duck duck", ConflictError, "duck"),
     ("%conn clone duck ' '", InvalidError, "name: "),
     ("%conn share duck everybody", InvalidError, "public or private, not 'everybody'"),
@@ -255,7 +264,7 @@ MISTAKES: list[tuple[str, type[Exception], str]] = [
     ("%conn import /nowhere/at/all.json", InvalidError, "cannot be read: No such file"),
     ("%conn import /dev/null --dry", InvalidError, "no option --dry here. Did you mean --dry-run"),
     ("%conn proposals now", InvalidError, "Nothing is known of 'now'"),
-    ("%conn credential 'a b'", InvalidError, "a b: should be 1 to 64 letters"),
+    ("%conn credential 'a b'", InvalidError, "NAME: should be 1 to 64 letters"),
     ("%conn credential rm nosuch", NotFoundError, "nosuch"),
     ("%conn credentials x", InvalidError, "Nothing is known of 'x'"),
     ("%conn kinds x", InvalidError, "Nothing is known of 'x'"),

@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 import pytest
 
-from siege_nb.errors import InvalidError
+from siege_nb import adapters, masking
+from siege_nb.errors import InvalidError, NotFoundError
 from tests.magics.asked import Asked
 from tests.magics.conftest import Run
 from tests.magics.test_conn import ACME, folder
@@ -274,3 +275,34 @@ class TestOffered:
         assert "databricks (not installed)" in repr(run("%conn proposals"))
         with pytest.raises(InvalidError, match="no kind of connection named 'databricks'"):
             run("%conn add x from DATABRICKS")
+
+
+def test_what_was_pasted_is_in_no_traceback_of_an_interrupt(
+    run: Run, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(scheme: str) -> None:
+        raise KeyboardInterrupt
+
+    pasted = "postgresql://u:CtrlC-1eak@h/db"
+    asked.answers = [pasted]
+    with monkeypatch.context() as patch:
+        patch.setattr(adapters, "by_scheme", interrupted)  # as if while the kinds are imported
+        with pytest.raises(KeyboardInterrupt):
+            run("%conn add pg")
+    assert masking.mask(f"text = {pasted!r}") == "text = '***'"
+    assert "1eak" not in masking.mask("body = '//u:CtrlC-1eak@h/db'")
+    asked.answers = ["http://localhost:8888/lab", "a-token"]
+    run("%conn add nb")
+    assert masking.mask("http://localhost:8888/lab") == "http://localhost:8888/lab", "what is no secret is shown"
+
+
+@pytest.mark.parametrize("typed", [
+    "add q postgres host=h username=u -p LineLe4k", "add q postgres host=h username=u -pLineLe4k",
+    "add q jdbc:oracle:thin:scott/LineLe4k@//h:1521/x", "jdbc:oracle:thin:scott/LineLe4k@//h:1521/x",
+    "add q postgres --pass LineLe4k", "credential x=LineLe4k", "credential x LineLe4k", "secret q LineLe4k",
+])  # fmt: skip
+def test_no_error_quotes_what_was_typed_as_a_secret(run: Run, asked: Asked, typed: str) -> None:
+    with pytest.raises((InvalidError, NotFoundError)) as caught:
+        run(f"%conn {typed}")
+    assert "LineLe4k" not in str(caught.value)
+    assert asked.prompts == []

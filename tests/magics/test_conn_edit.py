@@ -155,7 +155,8 @@ def test_a_clone_of_what_is_referred_to_refers_to_it_too(run: Run) -> None:
 
 def test_what_is_locked_stays_as_it_is(run: Run, pg: dict[str, Any], asked: Asked) -> None:
     assert "pg is locked" in repr(run("%conn lock pg"))
-    for line in ("edit pg notes=x", "rename pg other", "rm pg", "secret pg"):
+    for line in ("edit pg notes=x", "edit pg visibility=public", "edit pg visibility=private notes=x",
+                 "rename pg other", "rm pg", "secret pg"):  # fmt: skip
         with pytest.raises(AccessError, match="'pg' is locked"):
             run(f"%conn {line}")
     assert asked.prompts == []  # in vain
@@ -163,6 +164,9 @@ def test_what_is_locked_stays_as_it_is(run: Run, pg: dict[str, Any], asked: Aske
     assert "pg is private" in repr(run("%conn unlock pg"))
     assert "pg is public" in repr(run("%conn share pg public"))
     run("%conn edit pg notes=x")
+    assert document(run, "pg")["visibility"] == "public"
+    with pytest.raises(InvalidError, match="pg is not locked; it is public"):
+        run("%conn unlock pg")
     assert document(run, "pg")["visibility"] == "public"
 
 

@@ -82,6 +82,34 @@ def test_a_write_runs_once_the_name_was_typed(run: Run, prod: Asked) -> None:
     assert len(prod.prompts) == 2, "one answer served two cells"
 
 
+def test_another_clients_connection_is_called_by_its_whole_name(run: Run, asked: Asked) -> None:
+    run("%client new ACME001 Acme primary_contact=x email=y@z")
+    run("%conn add wh duckdb environment=prod")
+    run("%client new OTHER Other primary_contact=x email=y@z")
+    run("%conn add wh duckdb")
+    run("%conn ACME001/wh")
+    asked.answer = "wh"  # the current client's own is called so
+    with pytest.raises(SqlError, match="That is not the name of the connection") as caught:
+        run("%sql CREATE TABLE t (a INT)")
+    assert caught.value._render_traceback_()[0].startswith("SqlError[usage] ACME001/wh: ")
+    assert asked.prompts[0].startswith("▲ prod · ACME001/wh · CREATE TABLE\n")
+    asked.answer = "acme001/WH"
+    result = run("%sql CREATE TABLE t (a INT)")
+    assert "▲ prod · ACME001/wh" in repr(result).replace(" · done", "").replace(" · 0 rows affected", "")
+    assert "ACME001/wh" in run("%sql FROM t")._repr_mimebundle_()["text/html"]
+    assert " · ACME001/wh · " in repr(run("%conn sample t"))
+    asked.answer = None
+    with pytest.raises(SqlError, match=r"ACME001/wh is a prod connection") as caught:
+        run("%sql DROP TABLE t")
+    assert caught.value.hint == "If it may: %%sql --write ACME001/wh"
+    run("%client use ACME001")
+    asked.answer = "ACME001/wh"
+    with pytest.raises(SqlError, match="That is not the name"):
+        run("%sql wh DROP TABLE t")
+    assert asked.prompts[-1].startswith("▲ prod · wh · ")
+    assert " · wh · " in repr(run("%sql wh FROM t"))
+
+
 @pytest.mark.parametrize("answer", ["", "y", "yes", "livee", "other"])
 def test_a_wrong_answer_runs_nothing(run: Run, prod: Asked, answer: str) -> None:
     prod.answer = answer
@@ -155,10 +183,11 @@ def test_every_engine_is_guarded(
     run("%sql --write live DROP TABLE IF EXISTS guarded")
     run("%sql --write CREATE TABLE guarded (a INT)")
     for text in ("INSERT INTO guarded VALUES (1)", "SELECT 1; INSERT INTO guarded VALUES (1)",
-                 "/* SELECT */ INSERT INTO guarded SELECT 1"):  # fmt: skip
+                 "/* SELECT */ INSERT INTO guarded SELECT 1",
+                 'EXPLAIN ("analyze") INSERT INTO guarded VALUES (1)'):  # fmt: skip
         with pytest.raises(SqlError, match=r"INSERT"):
             run(f"%%sql\n{text}")
-    assert len(asked.prompts) == 3
+    assert len(asked.prompts) == 4
     assert run("%sql SELECT count(*) FROM guarded") == [(0,)]
     asked.answer = "live"
     run("%sql INSERT INTO guarded VALUES (1)")

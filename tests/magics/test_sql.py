@@ -97,7 +97,7 @@ def test_an_error_keeps_the_type_that_says_what_to_do(run: Run) -> None:
 
 
 def test_a_chart_is_in_the_colours_of_the_client(run: Run) -> None:
-    run("%client new ACME Acme primary_contact=x email=y brand_colors=#0B6E4F")
+    run("%client new ACME Acme primary_contact=x email=y@z brand_colors=#0B6E4F")
     run("%conn add theirs duckdb client=ACME")
     bundle = run("%sql --chart bar a b theirs SELECT 'x' AS a, 2 AS b")._repr_mimebundle_()
     assert bundle["application/vnd.vegalite.v5+json"]["mark"]["color"] == "#0B6E4F"
