@@ -194,7 +194,8 @@ def _seen(
     conn = workspace.find(name)
     key, of = json.dumps(about), _database(conn)
     known = None if refresh or _in_memory(conn) else workspace.facts.recall(conn.connection_id, key)
-    if known and known.value["of"] == of and timedelta() <= now() - known.as_of < KEEPS:
+    same = known and isinstance(known.value, dict) and known.value.get("of") == of
+    if known and same and timedelta() <= now() - known.as_of < KEEPS:
         return Seen([type_(**item) for item in known.value["items"]], known.as_of)
     with _session(workspace, name) as lease:
         session = lease.session
@@ -214,12 +215,12 @@ def _session(workspace: Workspace, name: str) -> Iterator[Lease]:
     ident, params = conn.connection_id, conn.connection_params
     if not _in_memory(conn):
         try:
-            yield workspace.lease(ident, BROWSER)
+            yield workspace.lease(conn, BROWSER)
         finally:
             if isinstance(params, FileParams):  # an open file keeps others out
                 workspace.pool.close(ident, BROWSER)
         return
-    lease = workspace.lease(ident)
+    lease = workspace.lease(conn)
     if not lease.turn.acquire(blocking=False):
         why = "a database in memory can be seen by its own session only"
         raise InvalidError(f"{conn.name} is busy with a cell, and {why}.", hint="Wait for the cell, or stop it.")

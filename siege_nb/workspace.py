@@ -18,7 +18,6 @@ from siege_nb.errors import (
     ConflictError,
     ConnectError,
     ConnectTimeoutError,
-    DamagedError,
     InvalidError,
     NotFoundError,
     QueryTimeoutError,
@@ -27,7 +26,7 @@ from siege_nb.errors import (
 )
 from siege_nb.facts import Facts, Tried
 from siege_nb.masking import mask
-from siege_nb.models.access import Visibility, may
+from siege_nb.models.access import Visibility
 from siege_nb.models.client import ClientProfile
 from siege_nb.models.connection import ConnectionProfile
 from siege_nb.models.stamps import now
@@ -38,9 +37,11 @@ from siege_nb.query.session import Answer, Session
 from siege_nb.settings import Settings
 from siege_nb.state import Audit, Directory, Record
 from siege_nb.store import Store, account, document
-from siege_nb.store.edits import locked, refuse_edit, used
+from siege_nb.store.edits import refuse_edit, refuse_removal, used
 from siege_nb.vault import Rotation, Vault
 
+#: A name as it is typed, or a connection that was found by one: an id is no name, for it may be another one's.
+Named = str | ConnectionProfile
 #: Who holds the session that cells talk over; browsers and tests hold others.
 CELLS = "cells"
 
@@ -126,10 +127,10 @@ class Workspace:
         #: The client whose connections are meant when several have one name.
         self.client = ""
 
-    def find(self, name: str) -> ConnectionProfile:
+    def find(self, name: Named) -> ConnectionProfile:
         """A connection, with what the facts know of its use; the current client's own come first."""
-        profile = self._named(name)
-        return used(profile, self.facts.use(profile.connection_id))
+        ident = self._named(name).connection_id
+        return used(self.store.connections.find(ident).item, self.facts.use(ident))
 
     def knows(self, name: str) -> bool:
         """There is a connection of this name, or several."""
@@ -141,9 +142,9 @@ class Workspace:
             return True
         return True
 
-    def lease(self, name: str | ConnectionProfile, holder: str = CELLS) -> Lease:
+    def lease(self, name: Named, holder: str = CELLS) -> Lease:
         """The live session of a connection: the same one until it is closed or its parameters change."""
-        profile = name if isinstance(name, ConnectionProfile) else self._named(name)
+        profile = self._named(name)
         self.vault.unlock()  # here and not in the driver's thread, which can ask nobody for a passphrase
         host, key = _Host(self, profile), Key(profile.connection_id, holder)
         # As they are at rest, whatever key they are sealed with: neither a rotation nor another name or note of the
@@ -157,10 +158,10 @@ class Workspace:
             raise
 
     def query(
-        self, name: str | ConnectionProfile, sql: str, namespace: Mapping[str, Any], *, timeout: float | None = None
+        self, name: Named, sql: str, namespace: Mapping[str, Any], *, timeout: float | None = None
     ) -> Result:
         """Run the statements of a text on the cells' session; the last answer is the result."""
-        profile = name if isinstance(name, ConnectionProfile) else self._named(name)
+        profile = self._named(name)
         lease = self.lease(profile)
         session = lease.queryable
         if session is None:
@@ -170,7 +171,7 @@ class Workspace:
         told = (counts(earlier), lease.in_transaction)
         return Result(last, sql, lease.name, seconds, values, *told, environment=profile.environment)
 
-    def test(self, name: str) -> TestResult:
+    def test(self, name: Named) -> TestResult:
         """Try a saved connection, with a session of its own, and keep how it went."""
         profile = self._named(name)
         result = self.check(profile)
@@ -180,7 +181,7 @@ class Workspace:
         self.facts.tested(profile.connection_id, Tried(now(), result.ok, result.response_time_ms, problem, message))
         return result
 
-    def tests(self, name: str) -> list[Tried]:
+    def tests(self, name: Named) -> list[Tried]:
         """How the tests of a connection went, the newest first."""
         return self.facts.tests(self._named(name).connection_id)
 
@@ -197,24 +198,30 @@ class Workspace:
         AccessError when it is locked; InvalidError when a stored secret would go where it was not meant for, unless its
         path is among the `entered` ones.
         """
-        if (current := self._stored(profile.connection_id)) is not None:
+        def check(current: ConnectionProfile | None) -> None:
             refuse_edit(current, profile, entered)
+
+        self.store.connections.check(profile.connection_id, check)  # before a key is asked for in vain
         sealed = profile.model_copy(update={"connection_params": self._seal(profile)})
-        return self.store.connections.put(sealed, expected=expected).item
+        return self.store.connections.put(sealed, expected=expected, check=check).item
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: Named) -> None:
         """Forget a connection: its sessions, its profile, and with it its sealed secrets."""
-        profile = self._named(name)
-        if not may("owner", "remove", profile.visibility):
-            raise locked(profile)
-        self.pool.close(profile.connection_id)
-        self.store.connections.remove(profile.connection_id)
-        self.facts.forget(profile.connection_id)
-
-    def share(self, name: str, visibility: Visibility) -> ConnectionProfile:
-        """Say who may see a connection, or lock and unlock it."""
         ident = self._named(name).connection_id
-        return self.store.connections.update(ident, lambda p: p.model_copy(update={"visibility": visibility})).item
+        self.store.connections.remove(ident, check=refuse_removal)
+        self.pool.close(ident)
+        self.facts.forget(ident)
+
+    def share(self, name: Named, visibility: Visibility) -> ConnectionProfile:
+        """Say who may see a connection, or lock and unlock it."""
+        profile = self._named(name)
+        sealed = self._seal(profile)  # an older file may hold an open secret, which cannot be written back
+
+        def shared(current: ConnectionProfile) -> ConnectionProfile:
+            kept = sealed if current.connection_params == profile.connection_params else current.connection_params
+            return current.model_copy(update={"visibility": visibility, "connection_params": kept})
+
+        return self.store.connections.update(profile.connection_id, shared).item
 
     def opened(self, profile: ConnectionProfile) -> ConnectionProfile:
         """A copy of a profile with its secrets in it, for those who must have them; the audit log knows."""
@@ -224,9 +231,10 @@ class Workspace:
 
     def witness(self, act: str, profile: ConnectionProfile) -> None:
         """Put it on record that the secrets of a connection were used; where that cannot be, they are not."""
-        self.directory.witness(act, self.store.connections.shape.file(profile.connection_id))
+        file = self.store.connections.shape.file(profile.connection_id)
+        self.directory.witness(act, file, *self.vault.credentials(profile.connection_params))
 
-    def history(self, name: str) -> list[Record]:
+    def history(self, name: Named) -> list[Record]:
         """What was done to a connection, the newest last."""
         return list(self.audit.records(self.store.connections.shape.file(self._named(name).connection_id)))
 
@@ -254,7 +262,7 @@ class Workspace:
         """Seal every secret with a new key while others go on; `finish` destroys what earlier rotations left over."""
         return self.vault.rotate(document, finish=finish)
 
-    def disconnect(self, name: str) -> list[bool]:
+    def disconnect(self, name: Named) -> list[bool]:
         """Close the sessions of a connection; of each there was, whether what ran in it ended."""
         return self.pool.close(self._named(name).connection_id)
 
@@ -269,14 +277,10 @@ class Workspace:
         """Close every session; of each there was, whether what ran in it ended. The next query opens a new one."""
         return self.pool.close_all()
 
-    def _named(self, name: str) -> ConnectionProfile:
+    def _named(self, name: Named) -> ConnectionProfile:
+        if isinstance(name, ConnectionProfile):
+            return name
         return self.store.connections.find_named(name, self.client).item
-
-    def _stored(self, ident: str) -> ConnectionProfile | None:
-        try:
-            return self.store.connections.find(ident).item
-        except (NotFoundError, DamagedError):  # a damaged one is copied aside by who writes over it
-            return None
 
     def _seal(self, profile: ConnectionProfile) -> Part:
         return self.vault.seal(profile.connection_params, kind="connection", ident=profile.connection_id)

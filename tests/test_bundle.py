@@ -14,7 +14,7 @@ import pytest
 from siege_nb import adapters
 from siege_nb.bundle import FORMAT, Unpacked, bundle, read, unbundle, write
 from siege_nb.declare import Reference, Secret, structure
-from siege_nb.errors import InvalidError, NotFoundError
+from siege_nb.errors import InvalidError, NotFoundError, VaultError
 from siege_nb.models.client import ClientProfile, Contact
 from siege_nb.models.connection import ConnectionProfile
 from siege_nb.models.database import DatabaseProfile
@@ -64,10 +64,15 @@ def full(make: Make) -> Workspace:
     here.save(connection("env", params={"password": Reference.parse("env:PGPASSWORD")}), expected="")
     database = DatabaseProfile(
         name="sales", connection_type="postgres", host="h", port=5432, database="d", password=Secret(CANARY),
-        jdbc_url=f"jdbc:postgresql://h/d?user=u&password={CANARY}",
     )  # fmt: skip
     here.store.databases.put(here.vault.seal(database, kind="database", ident="sales"))
+    by_hand(here.directory.path / "database_sales.json", jdbc_url=f"jdbc:postgresql://h/d?user=u&password={CANARY}")
     return here
+
+
+def by_hand(path: Path, **values: Any) -> None:
+    """Write into a file what we would not."""
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
 def names(workspace: Workspace) -> set[str]:
@@ -83,7 +88,7 @@ def test_everything_goes_out_and_comes_back_but_the_secrets(full: Workspace, mak
     result = unbundle(there, document)
     assert (result.conflicts, result.refused, result.notes) == ((), (), ())
     assert len(result.added) == 2 + 2 + 4 + 1
-    assert set(result.reenter) == {"ACME/wh password", "sales password"}
+    assert set(result.reenter) == {"ACME/wh password", "sales password", "shared password", "env password"}
     assert set(result.references) == {"shared password ← vault:dwh", "env password ← env:PGPASSWORD"}
     assert names(there) == names(full) == {"ACME/wh", "OTHER/wh", "shared", "env"}
     mine, theirs = full.find("ACME/wh"), there.find("ACME/wh")
@@ -94,7 +99,9 @@ def test_everything_goes_out_and_comes_back_but_the_secrets(full: Workspace, mak
         ours = [kept.item for kept in getattr(full.store, collection).list()]
         assert [kept.item for kept in getattr(there.store, collection).list()] == ours
     assert there.store.databases.find("sales").item.jdbc_url == "jdbc:postgresql://h/d?user=u&password="
-    assert bundle(there)["connections"] == document["connections"]
+    for before, after in zip(document["connections"], bundle(there)["connections"], strict=True):
+        sealed = {"password": {"$secret": "missing:password"}} if "password" in before["connection_params"] else {}
+        assert after == before | {"connection_params": before["connection_params"] | sealed}
     with pytest.raises(NotFoundError, match="was not part of what was imported"):
         there.lease("ACME/wh")
 
@@ -178,8 +185,9 @@ def test_a_secret_that_somebody_wrote_into_a_bundle_is_sealed(full: Workspace, m
     written = b"".join(path.read_bytes() for path in there.directory.path.rglob("*") if path.is_file())
     assert CANARY.encode() not in written
     assert sealed.encode() not in written
-    assert result.reenter == ("shared password",)  # another directory's token is no secret here
-    assert len(result.notes) == 2  # DuckDB has no password, and a client no token
+    # Another directory's token is no secret here; DuckDB has no password, and a client no token.
+    assert set(result.reenter) == {"shared password", "OTHER/wh password", "ACME metadata.crm_token"}
+    assert len(result.notes) == 2
     assert there.vault.open(there.find("ACME/wh").connection_params, kind="connection",
                             ident=there.find("ACME/wh").connection_id).password == Secret(CANARY)  # type: ignore[attr-defined]
 
@@ -205,9 +213,55 @@ def test_what_nobody_declared_is_looked_through(full: Workspace, make: Make) -> 
     assert odd["connection_params"]["key"] == {"$secret": "missing:key"}
     assert odd["metadata"]["team"] == "blue"
     assert odd["metadata"]["url"] == "https://u@wiki/x?token=&a=1"
+    paths = "password, metadata.api_key, metadata.url, notes, my_token"
+    assert f"connection odd: {paths} (looks like a secret)" in document["left_out"]
     result = unbundle(make("there"), document)
     assert result.refused == ()
-    assert {"odd key", "odd password"} <= set(result.reenter)
+    assert {"odd key", "odd password", "odd metadata.api_key", "env passwd"} <= set(result.reenter)
+
+
+LEAKS = {
+    "clientSecret": f"{CANARY}1", "userPassword": f"{CANARY}2", "dbPassword": f"{CANARY}3", "pin": 99887766,
+    "auth": {"secret.key": f"{CANARY}4"}, "extra_headers": {"Authorization": f"Bearer {CANARY}5"},
+    "password2": 55443322, "list": [{"token": CANARY}, "ok"],
+    "uri": f"x://{CANARY}6:x/", "endpoint": f"Endpoint=sb://x;SharedAccessKey={CANARY}7",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("place", ["connection_params", "metadata", "database_specific", "contact_info", "settings"])
+def test_what_looks_like_a_secret_stays_here_and_is_named(full: Workspace, make: Make, place: str) -> None:
+    files = {"contact_info": "client_ACME.json", "settings": "project_P1.json"}
+    file = files.get(place, f"connections/connection_{full.find('ACME/wh').connection_id}.json")
+    path = full.directory.path / file
+    by_hand(path, **{place: (json.loads(path.read_text()).get(place) or {}) | LEAKS})
+    document = json.loads(json.dumps(bundle(full, "ACME")))
+    text = json.dumps(document)
+    for leak in (CANARY, "99887766", "55443322"):
+        assert leak not in text
+    named = "\n".join(document["left_out"])
+    assert all(key in named for key in ("clientSecret", "pin", "auth.secret.key", "extra_headers.Authorization", "uri"))
+    there = make("there")
+    result = unbundle(there, document)
+    assert (result.refused, result.notes) == ((), ())
+    entered = "\n".join(result.reenter)
+    asked = ("clientSecret", "dbPassword", "pin", "password2", "auth.secret.key", "list.0.token")
+    assert all(key in entered for key in asked)
+    part = {"contact_info": "clients", "settings": "projects"}.get(place, "connections")
+    assert bundle(there, "ACME")[part] == document[part]
+
+
+def test_what_somebody_wrote_into_a_bundle_and_looks_like_a_secret_is_not_saved(full: Workspace, make: Make) -> None:
+    document = bundle(full, "ACME")
+    document["connections"][0]["connection_params"] |= LEAKS
+    document["connections"][0]["notes"] = f"see https://u:{CANARY}@h"
+    document["clients"][0]["contact_info"] |= LEAKS
+    there = make("there")
+    result = unbundle(there, document)
+    assert result.refused == ()
+    assert len(result.notes) == 2
+    written = b"".join(path.read_bytes() for path in there.directory.path.rglob("*") if path.is_file())
+    assert not [leak for leak in (CANARY, "99887766", "55443322") if leak.encode() in written]
+    assert there.find("ACME/wh").notes == "see https://u@h"
 
 
 def test_what_cannot_be_read_is_named_and_not_missed(full: Workspace) -> None:
@@ -254,7 +308,8 @@ def test_a_part_that_is_not_what_it_should_be_is_refused(make: Make, part: str) 
 
 def test_a_wrong_item_is_named_and_costs_no_other(full: Workspace, make: Make) -> None:
     document = bundle(full)
-    document["connections"][0]["connection_params"]["port"] = "many"
+    wrong = next(item for item in document["connections"] if item["connection_type"] == "postgres")
+    wrong["connection_params"]["port"] = "many"
     document["clients"][0]["contact_info"] = {}
     result = unbundle(make("there"), document)
     assert len(result.refused) == 2
@@ -310,3 +365,31 @@ def test_from_a_shell(full: Workspace, tmp_path: Path, monkeypatch: pytest.Monke
     assert (code, said.count("would be added")) == (0, 3)
     assert "enter again: ACME/wh password" in siege("import", path)[1]
     assert siege("import", path)[1].count("is there already") == 3
+
+
+def test_whoever_made_a_bundle_reads_no_secret_of_ours(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_CLOUD_KEY", CANARY)
+    here, there = make("here"), make("there")
+    there.vault.share("dwh", Secret(CANARY))
+    params = {"url": "http://evil.example", "token": {"$secret": "vault:dwh"}}
+    for name, token in (("shared", "vault:dwh"), ("env", "env:MY_CLOUD_KEY"), ("ring", "keyring:x")):
+        given = params | {"token": Reference.parse(token)}
+        notebook = structure(adapters.load("notebook").params_type, given)
+        here.save(ConnectionProfile(name=name, connection_type="notebook", connection_params=notebook))
+    result = unbundle(there, json.loads(json.dumps(bundle(here))))
+    assert set(result.reenter) == {"shared token", "env token", "ring token"}
+    for name in ("shared", "env", "ring"):
+        with pytest.raises(VaultError, match="was not part of what was imported"):
+            there.opened(there.find(name))
+
+
+@pytest.mark.parametrize("name", ["--all", "a/b", "a\x1b[31mb", " x"])
+def test_a_name_that_could_not_be_typed_does_not_come_in(make: Make, name: str) -> None:
+    here, there = make("here"), make("there")
+    params = structure(adapters.load("sqlite").params_type, {})
+    saved = here.save(ConnectionProfile(name="x", connection_type="sqlite", connection_params=params))
+    document = bundle(here)
+    document["connections"][0]["name"] = name
+    result = unbundle(there, document)
+    assert (result.added, len(result.refused)) == ((), 1)
+    assert not there.knows(saved.connection_id)

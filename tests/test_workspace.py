@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -32,6 +33,7 @@ from siege_nb.errors import (
 from siege_nb.models.connection import ConnectionProfile
 from siege_nb.query.run import StoppedError
 from siege_nb.settings import Settings
+from siege_nb.store import UnknownParams
 from siege_nb.workspace import Workspace
 from tests.servers import MariaDB, Postgres
 from tests.servers.ports import SilentServer, closed_port
@@ -323,3 +325,81 @@ def test_a_secret_that_cannot_be_had_is_a_failed_step(workspace: Workspace, add:
     add("pg", "postgres", host="127.0.0.1", port=closed_port(), database="d", username="u", password=missing)
     result = workspace.test("pg")
     assert [(step.name, step.status) for step in result.steps] == [("secrets", "fail")]
+
+
+def test_an_id_is_not_taken_for_anothers_name(workspace: Workspace, add: Add) -> None:
+    prod = add("prod", "sqlite", database=":memory:")
+    other = add("other", "sqlite", database=":memory:")
+    workspace.save(other.model_copy(update={"name": prod.connection_id}))
+    assert workspace.share(prod, "locked").name == "prod"
+    assert workspace.find(prod).visibility == "locked"
+    workspace.share(prod, "private")
+    workspace.remove(prod)
+    assert [kept.item.connection_id for kept in workspace.store.connections.list()] == [other.connection_id]
+
+
+def test_a_stale_profile_does_not_unlock(workspace: Workspace, add: Add) -> None:
+    stale = add("db", "sqlite", database=":memory:")
+    workspace.share("db", "locked")
+    for wanted in (stale, stale.model_copy(update={"notes": "changed while locked"})):
+        with pytest.raises(AccessError, match="is locked"):
+            workspace.save(wanted)
+    assert (workspace.find("db").visibility, workspace.find("db").notes) == ("locked", "")
+
+
+def test_a_lock_that_comes_at_the_last_moment_counts(workspace: Workspace, add: Add) -> None:
+    stored = add("db", "sqlite", database=":memory:")
+    another = Workspace(workspace.settings)
+    connections = workspace.store.connections
+
+    def locking(*args: Any, **kwargs: Any) -> Any:
+        another.share("db", "locked")
+        return genuine(*args, **kwargs)
+
+    for name, act in (("put", lambda: workspace.save(stored.model_copy(update={"notes": "x"}))),
+                      ("remove", lambda: workspace.remove(stored))):  # fmt: skip
+        another.share("db", "private")
+        genuine = getattr(connections, name)
+        setattr(connections, name, locking)  # after every look, before the directory's lock
+        with pytest.raises(AccessError, match="is locked"):
+            act()
+        delattr(connections, name)
+    assert (another.find("db").visibility, another.find("db").notes) == ("locked", "")
+
+
+def test_a_sealed_secret_does_not_come_back_with_a_removed_connection(workspace: Workspace, add: Add) -> None:
+    stored = add("pg", "postgres", host="one.example.com", database="d", username="u", password="a-secret-4711")
+    workspace.remove("pg")
+    moved = stored.connection_params.model_copy(update={"host": "two.example.com"})
+    with pytest.raises(InvalidError, match="the connection that it was sealed for is not there"):
+        workspace.save(stored.model_copy(update={"connection_params": moved}))
+
+
+def test_a_secret_of_an_unknown_kind_does_not_follow_to_another_host(workspace: Workspace) -> None:
+    params = UnknownParams.model_validate({"host": "one.example.com", "password": "a-secret-4711"})
+    stored = workspace.save(ConnectionProfile(name="far", connection_type="elsewhere", connection_params=params))
+    moved = stored.connection_params.model_copy(update={"host": "two.example.com"})
+    with pytest.raises(InvalidError, match="must be entered again: it was meant for another host"):
+        workspace.save(stored.model_copy(update={"connection_params": moved}))
+    assert workspace.save(stored.model_copy(update={"notes": "kept"})).notes == "kept"
+
+
+def test_a_connection_with_an_open_secret_can_be_locked_and_is_sealed_by_it(workspace: Workspace, add: Add) -> None:
+    stored = add("pg", "postgres", host="one.example.com", database="d", username="u", password="a-secret-4711")
+    file = workspace.directory.path / "connections" / f"connection_{stored.connection_id}.json"
+    document = json.loads(file.read_text())
+    document["connection_params"]["password"] = "a-secret-4711"
+    file.write_text(json.dumps(document))
+    workspace.share("pg", "locked")
+    assert "a-secret-4711" not in file.read_text()
+    opened = workspace.opened(workspace.find("pg")).connection_params
+    assert opened.password == Secret("a-secret-4711")  # type: ignore[attr-defined]
+
+
+def test_nothing_is_put_in_the_place_of_a_damaged_file_that_should_not_be_there(workspace: Workspace, add: Add) -> None:
+    stored = add("db", "sqlite", database=":memory:")
+    file = workspace.directory.path / "connections" / f"connection_{stored.connection_id}.json"
+    file.write_text("{")
+    with pytest.raises(ConflictError, match="is there already"):
+        workspace.save(stored, expected="")
+    assert file.read_text() == "{"

@@ -7,11 +7,11 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from siege_nb.declare import structure
-from siege_nb.errors import InvalidError
+from siege_nb.declare import structure, suspect
+from siege_nb.errors import InvalidError, Issue
 from siege_nb.models.client import ClientMetadata, ClientProfile, ClientTastes, DesignArtifacts
 from siege_nb.models.stamps import now
-from siege_nb.profiles.documents import document, key, merged, refuse_secrets, taken
+from siege_nb.profiles.documents import created, document, key, merged, taken
 from siege_nb.profiles.places import HERE, Place, at, path, rows
 from siege_nb.profiles.reasons import empty, false, nothing, raising
 from siege_nb.store.shapes import CLIENTS
@@ -28,6 +28,8 @@ def create_client_profile(
 
     ValueError when the contact lacks primary_contact or email, or the code cannot be one.
     """
+    if not isinstance(contact_info, Mapping):
+        raise InvalidError("The contact", [Issue("contact_info", f"should be a mapping, not {contact_info!r}"[:200])])
     if missing := [field for field in _REQUIRED if field not in contact_info]:
         raise InvalidError(f"Missing required contact fields: {missing}")
     what = f"Client {client_code!r}"
@@ -40,8 +42,7 @@ def create_client_profile(
         "default_connection": kwargs.pop("default_connection", None),
         "metadata": kwargs,
     }
-    refuse_secrets(kwargs, what, "a connection's parameters")
-    return document(CLIENTS, structure(ClientProfile, given, what=what))
+    return created(CLIENTS, structure(ClientProfile, given, what=what), what)
 
 
 @raising
@@ -62,7 +63,7 @@ def load_client_profile(client_code: str, config_directory: Place = HERE) -> dic
 def update_client_profile(client_code: str, updates: Mapping[str, Any], config_directory: Place = HERE) -> bool:
     """Change the named fields in one step that nobody can come between; another client_code moves the client."""
     workspace = at(config_directory)
-    code = updates.get("client_code", client_code)
+    code = merged({}, updates).get("client_code", client_code)
 
     def work(client: ClientProfile) -> ClientProfile:
         return _stamped(_client(merged(document(CLIENTS, client), updates)))
@@ -97,15 +98,18 @@ def search_client_profiles(
     """The clients in which a text occurs, however it is cased: in these fields, or in those one would look at."""
     clients = at(config_directory).store.clients
     rows(clients)  # tells of what cannot be searched
-    return [document(CLIENTS, kept.item) for kept in clients.search(search_term, tuple(search_fields or ()))]
+    fields = (search_fields,) if isinstance(search_fields, str) else tuple(search_fields or ())
+    return [document(CLIENTS, kept.item) for kept in clients.search(str(search_term), fields)]
 
 
 @raising
 def validate_client_profile(profile: Mapping[str, Any]) -> dict[str, Any]:
     """Whether a profile could be saved as it is, and what about it is unusual: is_valid, issues, warnings."""
+    if not isinstance(profile, Mapping):
+        return {"is_valid": False, "issues": ["The profile should be a mapping"], "warnings": []}
     issues, contact = [], profile.get("contact_info")
     try:
-        _client(profile)
+        structure(ClientProfile, profile, at_rest=True)
     except InvalidError as error:
         issues = [str(issue) for issue in error.issues]
     contact = contact if isinstance(contact, Mapping) else {}
@@ -118,6 +122,7 @@ def validate_client_profile(profile: Mapping[str, Any]) -> dict[str, Any]:
     warnings = [] if profile.get("project_associations") else ["No projects associated with client"]
     if not (isinstance(artifacts, Mapping) and artifacts.get("logo_path")):
         warnings.append("No logo path specified")
+    warnings += [f"{path} looks like a secret; it will not be saved readable" for path, *_ in suspect.suspects(profile)]
     return {"is_valid": not issues, "issues": issues, "warnings": warnings}
 
 

@@ -13,7 +13,7 @@ from siege_nb.adapters.base import Params
 from siege_nb.declare import structure
 from siege_nb.errors import DamagedError, InvalidError, Issue, NotFoundError
 from siege_nb.models.connection import ConnectionMetadata, ConnectionProfile
-from siege_nb.profiles.documents import document, merged, refuse_secrets, taken
+from siege_nb.profiles.documents import created, merged, taken
 from siege_nb.profiles.drafts import drafted, ident_of, opened, shown, uncounted, with_open_secrets
 from siege_nb.profiles.places import HERE, Place, at, path, rows, until_kept
 from siege_nb.profiles.reasons import empty, false, nothing, raising
@@ -38,6 +38,8 @@ def create_connection_profile(
     """
     if not connection_params:
         raise InvalidError("Connection parameters cannot be empty")
+    if not isinstance(connection_params, Mapping):
+        raise InvalidError(f"Connection {name!r}", [Issue("connection_params", "should be a mapping")])
     what = f"Connection {name!r}"
     section = SECTIONS.get(connection_type)
     given: dict[str, Any] = {field: kwargs.pop(field) for field in _TOP if field in kwargs}
@@ -45,9 +47,8 @@ def create_connection_profile(
     given["metadata"] = taken(ConnectionMetadata, kwargs)
     if section:
         given[f"{connection_type}_specific"] = said_in(connection_params, section) | taken(section, kwargs)
-    refuse_secrets(kwargs, what, "connection_params")
     given["metadata"] |= kwargs
-    profile = document(CONNECTIONS, structure(ConnectionProfile, given, what=what))
+    profile = created(CONNECTIONS, structure(ConnectionProfile, given, what=what), what)
     return profile | {"connection_params": copy.deepcopy(dict(connection_params))}
 
 
@@ -103,8 +104,7 @@ def update_connection_profile(connection_id: str, updates: Mapping[str, Any], co
 def delete_connection_profile(connection_id: str, config_directory: Place = HERE) -> bool:
     """Remove a connection and its secrets; False while it is locked."""
     workspace = at(config_directory)
-    workspace.store.connections.find(connection_id)  # an id, and no name
-    workspace.remove(connection_id)
+    workspace.remove(workspace.store.connections.find(connection_id).item)
     return True
 
 
@@ -137,7 +137,7 @@ def open_profile(profile: Mapping[str, Any], config_directory: Place = HERE) -> 
 
 def _update(workspace: Workspace, ident: str, updates: Mapping[str, Any]) -> None:
     def work(stored: ConnectionProfile, version: str) -> None:
-        wanted = drafted(merged(shown(stored), both(updates, stored.connection_type), tag="type"), stored)
+        wanted = drafted(merged(shown(stored), both(merged({}, updates), stored.connection_type), tag="type"), stored)
         if wanted.connection_id != ident:
             bound = Issue("connection_id", "cannot change: its secrets are bound to it")
             raise InvalidError(f"Connection {stored.name!r}", [bound])
@@ -175,5 +175,5 @@ def _is_place(word: str | os.PathLike[str]) -> bool:
         return True
     if word.casefold() in _TYPES or word.casefold() in adapters.kinds() or not os.path.isdir(word):
         return False
-    in_use = {row.summary.get("connection_type") for row in rows(at(HERE).store.connections)}
-    return word.casefold() not in {str(kind).casefold() for kind in in_use}
+    in_use = {str(row.summary.get("connection_type")).casefold() for row in rows(at(HERE).store.connections)}
+    return word.casefold() not in in_use

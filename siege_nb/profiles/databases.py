@@ -11,7 +11,7 @@ from siege_nb.engines import jdbc
 from siege_nb.errors import DamagedError, InvalidError, Issue, NotFoundError
 from siege_nb.models.connection import ConnectionProfile
 from siege_nb.models.database import DatabaseProfile
-from siege_nb.profiles.documents import document, key, merged, refuse_secrets, typed
+from siege_nb.profiles.documents import created, document, key, merged, typed
 from siege_nb.profiles.places import HERE, Place, at, path, rows, until_kept
 from siege_nb.profiles.reasons import empty, false, nothing, notice, raising
 from siege_nb.store.shapes import DATABASES
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _SPARK_OPTIONS = {"fetchsize": "1000", "batchsize": "10000"}
+#: Options of Spark's that say what is read, and how fast, but not from where.
+_TUNING = frozenset(
+    """
+    fetchsize batchsize numpartitions partitioncolumn lowerbound upperbound querytimeout dbtable query truncate
+    pushdownpredicate pushdownaggregate pushdownlimit pushdownoffset pushdowntablesample isolationlevel
+    """.split()
+)
 _ADDRESS = ("connection_type", "host", "port", "database")
 #: What the modes of PostgreSQL, which the first system knows, are called in MySQL.
 _MYSQL_MODES = {
@@ -55,9 +62,9 @@ def create_database_config(
         "jdbc_driver": kwargs.pop("jdbc_driver", driver),
         "spark_options": _SPARK_OPTIONS | kwargs.pop("spark_options", {}),
     }
-    refuse_secrets(kwargs, what, "password")
     profile = structure(DatabaseProfile, given | {"connection_params": kwargs}, what=what)
-    return document(DATABASES, profile) | {"password": password}
+    _refuse_derived(profile, None, what)
+    return created(DATABASES, profile, what) | {"password": password}
 
 
 @raising
@@ -153,12 +160,37 @@ def _save(
 ) -> None:
     what = f"Database {given['name']!r}"
     wanted = typed(DatabaseProfile, given, stored, what)
-    moved = [f for f in ("host", "port", "jdbc_url") if stored and getattr(wanted, f) != getattr(stored, f)]
-    if moved and stored and isinstance(wanted.password, Reference) and wanted.password == stored.password:
-        say = f"must be entered again: it was meant for another {' and '.join(moved)}"
-        raise InvalidError(what, [Issue("password", say)])
+
+    def check(current: DatabaseProfile | None) -> None:
+        _refuse_derived(wanted, current, what)
+        secret = wanted.password
+        if not isinstance(secret, Reference) or secret.source == "missing":
+            return
+        if secret.source == "encrypted" or (current and secret == current.password):
+            there, now = _goes_to(current) if current else {}, _goes_to(wanted)
+            if moved := [field for field in now if now[field] != there.get(field)]:
+                say = f"must be entered again: it was meant for another {' and '.join(moved)}"
+                raise InvalidError(what, [Issue("password", say)])
+
+    check(stored)  # before a key is asked for in vain
     sealed = workspace.vault.seal(wanted, kind="database", ident=wanted.name)
-    workspace.store.databases.put(sealed, expected=version)
+    workspace.store.databases.put(sealed, expected=version, check=check)
+
+
+def _refuse_derived(wanted: DatabaseProfile, there: DatabaseProfile | None, what: str) -> None:
+    """Raise for options of Spark's that would say where a password goes; those of an older file are not acted on."""
+    kept = there.spark_options if there else {}
+    new = [key for key, value in wanted.spark_options.items() if key not in kept or kept[key] != value]
+    said = "comes from the database itself: jdbc_url, jdbc_driver, username, password"
+    if issues := [Issue(f"spark_options.{key}", said) for key in new if key.casefold() in jdbc.DERIVED]:
+        raise InvalidError(what, issues)
+
+
+def _goes_to(database: DatabaseProfile) -> dict[str, Any]:
+    """All that says where a password goes, and how it is kept from others on its way."""
+    found = {field: getattr(database, field) for field in (*_ADDRESS, "jdbc_url", "jdbc_driver")}
+    options = {key: value for key, value in database.spark_options.items() if key.casefold() not in _TUNING}
+    return found | {"ssl_mode": database.connection_params.ssl_mode, "spark_options": options}
 
 
 def _opened(workspace: Workspace, name: str) -> DatabaseProfile:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
-from siege_nb.declare import Part, Reference, Secret, secrets_of, structure, with_secrets
+from siege_nb.declare import Part, Reference, Secret, secrets_of, structure, suspect, with_secrets
 from siege_nb.declare.secret import REFERENCE_KEY
 from siege_nb.errors import InvalidError, Issue
 from siege_nb.masking import MASK, is_mask
@@ -17,9 +16,11 @@ from siege_nb.store.shapes import Shape
 
 T = TypeVar("T", bound=Part)
 
-_SECRET = re.compile(
-    r"(?i)(^|_)(password|passwd|passphrase|pwd|secret|token|(api|access|private|secret)_?key|credentials?)$"
-)
+
+def created(shape: Shape[T], item: T, what: str) -> dict[str, Any]:
+    """A new item as its file will have it; InvalidError for what looks like a secret where none is sealed."""
+    suspect.refuse(item, None, what)
+    return document(shape, item)
 
 
 def document(shape: Shape[T], item: T) -> dict[str, Any]:
@@ -54,6 +55,8 @@ def merged(
 
     A reference to a secret is replaced as a whole, and so is a mapping whose `tag` says that it is of another kind.
     """
+    if not isinstance(updates, Mapping):
+        raise InvalidError("The updates", [Issue("", f"should be a mapping, not {type(updates).__name__}")])
     result = dict(there)
     for key, new in updates.items():
         old = result.get(key)
@@ -83,14 +86,6 @@ def key(given: Mapping[str, Any], field: str, what: str) -> str:
     if not isinstance(found, str):
         raise InvalidError(what, [Issue(field, "is required" if found is None else "should be text")])
     return found
-
-
-def refuse_secrets(names: Iterable[str], what: str, where: str) -> None:
-    """Raise InvalidError for a name that promises a secret, in a place that is written readable."""
-    said = f"would be written readable; a secret belongs in {where}"
-    issues = [Issue(name, said) for name in names if _SECRET.search(name)]
-    if issues:
-        raise InvalidError(what, issues)
 
 
 def _alike(old: Mapping[str, Any], new: Mapping[str, Any], tag: str) -> bool:

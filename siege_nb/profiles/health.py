@@ -42,7 +42,7 @@ def verify_connection_profile(connection_id: str, config_directory: Place = HERE
     try:
         profile = workspace.store.connections.find(connection_id).item
         result |= {"connection_type": profile.connection_type, "response_time_ms": 0.0, "problem": "", "steps": []}
-        tested = workspace.test(connection_id)
+        tested = workspace.test(profile)
     except SiegeError as error:
         notice(error)
         return result | {"error": _said(error, result.get("connection_type"))}

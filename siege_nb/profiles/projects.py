@@ -10,7 +10,7 @@ from typing import Any
 from siege_nb.declare import structure
 from siege_nb.errors import NotFoundError, SiegeError
 from siege_nb.models.project import ProjectProfile
-from siege_nb.profiles.documents import document, key, merged, refuse_secrets
+from siege_nb.profiles.documents import created, document, key, merged
 from siege_nb.profiles.places import HERE, Place, at, path, rows
 from siege_nb.profiles.reasons import empty, false, nothing, raising
 from siege_nb.store.shapes import PROJECTS
@@ -32,8 +32,7 @@ def create_project_config(
         "directories": {"base": str(base), **{name: str(base / name) for name in _FOLDERS}},
         "settings": kwargs,
     }
-    refuse_secrets(kwargs, what, "a connection's parameters")
-    return document(PROJECTS, structure(ProjectProfile, given, what=what))
+    return created(PROJECTS, structure(ProjectProfile, given, what=what), what)
 
 
 @raising

@@ -193,7 +193,7 @@ def test_validate_does_not_take_nonsense(wrong: dict[str, Any]) -> None:
     assert not siege_nb.validate_client_profile(client | wrong)["is_valid"]
 
 
-def test_a_clone_is_a_client_of_its_own() -> None:
+def test_a_clone_is_a_client_of_its_own(here: Path) -> None:
     first = made(brand_colors=["#0066CC"], region="EU", project_count=4)
     Path("config/project_P.json").write_text('{"project_code": "P"}')
     siege_nb.associate_client_with_project("ACME001", "P")
@@ -205,4 +205,10 @@ def test_a_clone_is_a_client_of_its_own() -> None:
     assert clone["design_artifacts"]["brand_colors"] == ["#0066CC"]
     assert (clone["project_associations"], clone["metadata"]["project_count"]) == ([], 0)
     assert siege_nb.clone_client_profile("ACME001", "NEW") is None
+    file = here / "config/client_HURT.json"
+    file.write_text("{")
+    assert siege_nb.clone_client_profile("ACME001", "HURT") is None, "a damaged file is there, too"
+    assert isinstance(siege_nb.last_error(), ConflictError)
+    assert file.read_text() == "{"
+    assert len(list(here.glob("config/client_HURT*"))) == 1
     assert isinstance(siege_nb.last_error(), ConflictError)

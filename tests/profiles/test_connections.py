@@ -163,6 +163,15 @@ def test_update_merges_and_leaves_the_rest() -> None:
     assert [row["connection_id"] for row in siege_nb.list_connection_profiles()] == [ident]
 
 
+def test_a_type_that_is_none_costs_no_other(here: Path) -> None:
+    ident = made("W")["connection_id"]
+    file = here / f"config/connections/connection_{ident}.json"
+    for odd in (["x"], {"a": 1}):
+        hand = json.loads(file.read_text()) | {"connection_id": "hand", "name": "hand", "connection_type": odd}
+        (here / "config/connections/connection_hand.json").write_text(json.dumps(hand))
+        assert [row["name"] for row in siege_nb.list_connection_profiles("config")][-1] == "W"
+
+
 def test_rename_delete_and_clone() -> None:
     ident, other = made("One")["connection_id"], made("Two")["connection_id"]
     assert siege_nb.rename_connection_profile(ident, "two") is False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,66 @@ def test_another_address_makes_another_url_and_asks_for_the_password() -> None:
     assert loaded()["jdbc_url"] == "jdbc:postgresql://a,b/x", "one of the user's own stays"
     assert siege_nb.update_database_config("sales", {"name": "other"}) is False
     assert siege_nb.update_database_config("nobody", {}) is False
+
+
+@pytest.mark.parametrize("change", [
+    {"jdbc_driver": "evil.Driver"}, {"database": "evil/?ssl=false&host=evil"}, {"connection_type": "mysql"},
+    {"connection_params": {"ssl_mode": "disable"}}, {"spark_options": {"sslmode": "disable"}},
+    {"spark_options": {"socketFactory": "evil.Factory"}}, {"host": "evil"}, {"port": 1},
+])  # fmt: skip
+def test_a_stored_password_goes_nowhere_else(change: dict[str, Any]) -> None:
+    made(ssl_mode="require")
+    before = options()
+    assert siege_nb.update_database_config("sales", change) is False
+    assert "must be entered again" in str(siege_nb.last_error())
+    assert options() == before
+    assert siege_nb.update_database_config("sales", change | {"password": "entered-canary"}), siege_nb.last_error()
+    assert options()["password"] == "entered-canary"
+
+
+def test_what_only_says_how_fast_needs_no_password() -> None:
+    made()
+    change = {"spark_options": {"fetchSize": "9", "dbtable": "t"}, "username": "v"}
+    assert siege_nb.update_database_config("sales", change), siege_nb.last_error()
+    assert options()["fetchSize"] == "9"
+
+
+@pytest.mark.parametrize("name", ["url", "URL", "driver", "user", "password"])
+def test_where_it_goes_is_no_option_of_sparks(name: str) -> None:
+    made()
+    before = options()
+    with pytest.raises(InvalidError, match=f"spark_options.{name}"):
+        made("other", spark_options={name: "evil"})
+    assert siege_nb.update_database_config("sales", {"spark_options": {name: "evil"}, "password": "x-canary"}) is False
+    with pytest.raises(InvalidError, match=f"spark_options.{name}"):
+        siege_nb.save_database_config(loaded() | {"spark_options": {name: "evil"}})
+    file = Path("config/database_sales.json")
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"spark_options": {name: "evil", "x": "y"}}))
+    assert options() == {k: v for k, v in before.items() if "size" not in k} | {"x": "y"}, "what is derived wins"
+    assert siege_nb.update_database_config("sales", {"username": "v"}), siege_nb.last_error()
+
+
+@pytest.mark.parametrize(("change", "path"), [
+    ({"connection_params": {"password": "open-canary"}}, "connection_params.password"),
+    ({"connection_params": {"pin": 998877}}, "connection_params.pin"),
+    ({"spark_options": {"sslpassword": "open-canary"}}, "spark_options.sslpassword"),
+    ({"jdbc_url": "jdbc:postgresql://h/d?password=open-canary"}, "jdbc_url"),
+    ({"host": "u:open-canary@h"}, "host"),
+])  # fmt: skip
+def test_what_looks_like_a_secret_is_refused(change: dict[str, Any], path: str) -> None:
+    made()
+    assert siege_nb.update_database_config("sales", change | {"password": "new-canary"}) is False
+    assert f"{path}: looks like a secret" in str(siege_nb.last_error())
+    with pytest.raises(InvalidError, match=path):
+        siege_nb.save_database_config(loaded() | change | {"password": "new-canary"})
+    assert b"open-canary" not in on_disk(Path("config"))
+    params = {key: value for key, value in change.get("connection_params", {}).items() if key != "password"}
+    more = {"host": "h"} | {key: value for key, value in change.items() if key != "connection_params"} | params
+    if more != {"host": "h"}:
+        with pytest.raises(InvalidError, match="looks like a secret"):
+            siege_nb.create_database_config(
+                "x", "postgres", port=1, database="d", username="u", password="pw", **more
+            )
 
 
 def test_spark_gets_what_it_needs() -> None:

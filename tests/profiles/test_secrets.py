@@ -180,15 +180,110 @@ def test_opening_is_on_record() -> None:
     assert "seen" in [record.outcome for record in at("config").history(ident)]
 
 
-@pytest.mark.parametrize("name", ["password", "api_key", "db_password", "auth_token", "secret"])
+@pytest.mark.parametrize("name", ["password", "api_key", "dbPassword", "auth_token", "clientSecret"])
 def test_a_secret_is_refused_where_it_would_be_written_readable(name: str) -> None:
     with pytest.raises(InvalidError, match=name) as caught:
         siege_nb.create_connection_profile("A", "api", {"url": "u"}, **{name: TYPED})
     assert TYPED not in str(caught.value)
+    with pytest.raises(InvalidError, match=rf"extra\.{name}"):
+        siege_nb.create_connection_profile("A", "api", {"url": "u"}, extra={name: TYPED})
     with pytest.raises(InvalidError, match=name):
         siege_nb.create_client_profile("A", "A1", CONTACT, **{name: TYPED})
     with pytest.raises(InvalidError, match=name):
         siege_nb.create_project_config("A", "A1", **{name: TYPED})
+
+
+SPOTS: list[tuple[dict[str, Any], str]] = [
+    ({"metadata": {"api_key": TYPED}}, "metadata.api_key"),
+    ({"connection_params": {"clientSecret": TYPED}}, "connection_params.clientSecret"),
+    ({"connection_params": {"ssl_password": TYPED}}, "connection_params.ssl_password"),
+    ({"connection_params": {"auth": {"secret.key": TYPED}}}, "connection_params.auth.secret.key"),
+    ({"connection_params": {"pin": 12345678}}, "connection_params.pin"),
+    ({"metadata": {"wiki": f"https://u:{TYPED}@h/"}}, "metadata.wiki"),
+    ({"notes": f"host=h password={TYPED}"}, "notes"),
+    ({"database_specific": {"extra": {"dbPassword": TYPED}}}, "database_specific.extra.dbPassword"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "path"), SPOTS)
+def test_what_looks_like_a_secret_is_refused_wherever_it_is_put(change: dict[str, Any], path: str) -> None:
+    ident = made()
+    assert siege_nb.update_connection_profile(ident, change) is False
+    error = siege_nb.last_error()
+    assert isinstance(error, InvalidError)
+    assert [issue.path for issue in error.issues] == [path]
+    assert "$secret" in error.hint
+    assert TYPED not in f"{error}{error.hint}"
+    profile = siege_nb.create_connection_profile("Other", "postgres", LOGIN | change.get("connection_params", {}))
+    profile |= {field: value for field, value in change.items() if field != "connection_params"}
+    with pytest.raises(InvalidError, match="looks like a secret"):
+        siege_nb.save_connection_profile(profile)
+    assert TYPED.encode() not in on_disk(Path("config"))
+
+
+def test_a_spark_sections_own_keys_are_judged_too() -> None:
+    profile = siege_nb.create_connection_profile("S", "spark", {"master_url": "spark://m:7077"})
+    siege_nb.save_connection_profile(profile)
+    ident = str(profile["connection_id"])
+    assert siege_nb.update_connection_profile(ident, {"spark_specific": {"hadoop_secret": TYPED}}) is False
+    assert siege_nb.update_connection_profile(ident, {"spark_specific": {"hadoop_user": "u"}}), siege_nb.last_error()
+
+
+def test_an_old_files_readable_secret_stays_and_does_not_multiply() -> None:
+    ident = made()
+    file = Path(f"config/connections/connection_{ident}.json")
+    document = json.loads(file.read_text())
+    document["metadata"] |= {"api_key": "old-open", "list": [{"token": "old-open"}]}
+    file.write_text(json.dumps(document))
+    found = loaded(ident)
+    assert found["metadata"]["api_key"] == "old-open"
+    assert siege_nb.update_connection_profile(ident, {"notes": "n"}), siege_nb.last_error()
+    siege_nb.save_connection_profile(loaded(ident) | {"tags": ["t"]})
+    assert siege_nb.update_connection_profile(ident, {"metadata": {"api_key": "another"}}) is False
+    assert siege_nb.update_connection_profile(ident, {"metadata": {"api_key": ""}}), siege_nb.last_error()
+    with pytest.raises(InvalidError, match=r"metadata\.list\.0\.token"):
+        siege_nb.clone_connection_profile(ident, "Clone")
+
+
+def test_clients_and_projects_keep_no_secret_either() -> None:
+    siege_nb.save_client_profile(siege_nb.create_client_profile("A", "A1", CONTACT))
+    siege_nb.save_project_config(siege_nb.create_project_config("P", "P1"))
+    tastes = {"notification_preferences": {"sasToken": TYPED}}
+    for change in ({"contact_info": {"password": TYPED}}, {"preferences": tastes}):
+        assert siege_nb.update_client_profile("A1", change) is False
+        assert "looks like a secret" in str(siege_nb.last_error())
+    with pytest.raises(InvalidError, match=r"contact_info\.password"):
+        siege_nb.create_client_profile("B", "B2", {**CONTACT, "password": TYPED})
+    found = siege_nb.load_client_profile("A1") or {}
+    found["metadata"]["dbPassword"] = TYPED
+    assert any("metadata.dbPassword" in said for said in siege_nb.validate_client_profile(found)["warnings"])
+    with pytest.raises(InvalidError, match=r"metadata\.dbPassword"):
+        siege_nb.save_client_profile(found)
+    assert siege_nb.update_project_config("P1", {"settings": {"clientSecret": TYPED}}) is False
+    folder = {"secrets": "projects/P1/secrets"}
+    assert siege_nb.update_project_config("P1", {"directories": folder}), siege_nb.last_error()
+    assert TYPED.encode() not in on_disk(Path("config"))
+
+
+def test_what_is_no_secret_passes() -> None:
+    ident = made()
+    harmless = {"password_policy": "strong", "token_count": 5000, "secret": "", "api_key": "***", "has_token": True,
+                "login": {"$secret": "env:API_KEY"}, "token": {"$secret": "env:API_TOKEN"}}  # fmt: skip
+    change = {"notes": "the token ring", "metadata": harmless}
+    assert siege_nb.update_connection_profile(ident, change), siege_nb.last_error()
+    assert loaded(ident)["metadata"].items() >= harmless.items()
+
+
+def test_numbers_of_a_kind_that_is_not_installed_are_sealed() -> None:
+    given = {"account": "acme", "password": 12345678, "pin": 998877, "endpoint": f"Endpoint=sb://x;SharedAccessKey={TYPED}",
+             "uri": f"snowflake://{TYPED}:x/", "deep": {"list": [{"password": 87654321}]}}  # fmt: skip
+    profile = siege_nb.create_connection_profile("Far", "elsewhere", given)
+    siege_nb.save_connection_profile(profile)
+    written = on_disk(Path("config/connections"))
+    assert not [word for word in ("12345678", "998877", TYPED, "87654321") if word.encode() in written]
+    opened = siege_nb.open_profile(loaded(profile["connection_id"]))["connection_params"]
+    assert opened["password"] == siege_nb.Secret("12345678")
+    assert opened["account"] == "acme"
 
 
 def test_no_error_or_log_tells_a_secret(caplog: pytest.LogCaptureFixture) -> None:
