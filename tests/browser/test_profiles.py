@@ -30,6 +30,7 @@ def test_it_runs_in_a_real_lab(notebook: str, answers: list[str], theme: str, la
         if folder := os.environ.get("SIEGE_TEST_PICTURES"):
             page.screenshot(path=f"{folder}/{notebook.partition('.')[0]}-{theme.rpartition(' ')[2].lower()}.png")
         errors = page.locator('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"]')
+        errors.nth(2).wait_for(timeout=30_000)  # the last output may come after the last reply
         shown = "\n".join(errors.all_inner_texts())
         assert errors.count() == 3, shown  # three mistakes are made on purpose
         assert "Traceback" not in shown
