@@ -13,7 +13,7 @@ from typing import Any
 
 from siege_nb import adapters
 from siege_nb.adapters.base import Adapter, Step, TestResult
-from siege_nb.declare import Part, Secret, secrets_of
+from siege_nb.declare import Part, Reference, Secret, secrets_of
 from siege_nb.errors import (
     ConflictError,
     ConnectError,
@@ -201,7 +201,8 @@ class Workspace:
         def check(current: ConnectionProfile | None) -> None:
             refuse_edit(current, profile, entered)
 
-        self.store.connections.check(profile.connection_id, check)  # before a key is asked for in vain
+        if any(not isinstance(secret, Reference) for _, secret in secrets_of(profile.connection_params)):
+            self.store.connections.check(profile.connection_id, check)  # before a key is asked for in vain
         sealed = profile.model_copy(update={"connection_params": self._seal(profile)})
         return self.store.connections.put(sealed, expected=expected, check=check).item
 

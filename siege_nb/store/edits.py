@@ -38,6 +38,8 @@ def refuse_edit(current: ConnectionProfile | None, wanted: ConnectionProfile, en
     if wanted.connection_type != current.connection_type:
         issue = f"cannot change from {current.connection_type!r} to {wanted.connection_type!r}; make a new connection"
         raise InvalidError(what, [Issue("connection_type", issue)])
+    if wanted.connection_params == current.connection_params:
+        return
     stored = dict(secrets_of(current.connection_params))
     there = dict(_places(current.connection_params))
     now = dict(_places(wanted.connection_params))
