@@ -53,6 +53,8 @@ class Index:
         self.listings: list[Listing[Any]] = []
         self._told = False
         self._writers: list[threading.Thread] = []
+        # Two that make the file at once would not wait for each other: SQLite refuses one of them.
+        self._writing = threading.Lock()
 
     def load(self, prefix: str, suffix: str) -> dict[str, Entry]:
         """The entries of the files whose names begin so, by file."""
@@ -107,7 +109,7 @@ class Index:
         if not kept and not lost:
             return
         try:
-            with closing(self._opened()) as db, db:
+            with self._writing, closing(self._opened()) as db, db:
                 db.executemany(f"INSERT OR REPLACE INTO entry VALUES ({', '.join('?' * 11)})", kept)
                 db.executemany("DELETE FROM entry WHERE file = ?", lost)
         except (sqlite3.Error, OSError) as error:
@@ -140,7 +142,9 @@ class Index:
     def _broken(self, error: Exception) -> None:
         """Throw away what is no index; leave alone what only cannot be used now."""
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CANTOPEN) & 0xFF
-        if isinstance(error, _NewerError | OSError) or (isinstance(error, sqlite3.Error) and code in _UNUSABLE):
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            logger.debug("%s is in use by another process (%s); what it lacks is read once more", self.path, error)
+        elif isinstance(error, _NewerError | OSError) or (isinstance(error, sqlite3.Error) and code in _UNUSABLE):
             self._tell("is not used", error)
         else:
             self._tell("is damaged and will be made anew", error)
