@@ -168,7 +168,10 @@ def _mutated(path: Path, operator: str, occurrence: int) -> str | None:
     from cosmic_ray.plugins import get_operator
 
     code = path.read_text()
-    found = mutate_code(code, get_operator(operator)(), occurrence)
+    try:
+        found = mutate_code(code, get_operator(operator)(), occurrence)
+    except AttributeError:  # cosmic-ray cannot put another exception in the place of a dotted one
+        return None
     return None if found is None or found == code else str(found)
 
 

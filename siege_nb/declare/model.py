@@ -60,13 +60,13 @@ def structure(declared: type[P], data: Mapping[str, Any], *, what: str = "", at_
 def unstructure(value: Any) -> Any:
     """A model as plain JSON values; an open secret in it is refused (SealedError)."""
     match value:
+        case None | Enum() | str() | int() | float():  # first, for most are
+            return value.value if isinstance(value, Enum) else value
         case Part():
             known = {name: unstructure(getattr(value, name)) for name in type(value).model_fields}
             return known | {key: unstructure(item) for key, item in (value.__pydantic_extra__ or {}).items()}
         case Secret():
             return value.at_rest()
-        case Enum():
-            return value.value
         case datetime() | date() | time():
             return value.isoformat()
         case Mapping():
@@ -78,6 +78,8 @@ def unstructure(value: Any) -> Any:
 
 def secrets_of(value: Any, at: str = "") -> Iterator[tuple[str, Secret]]:
     """Every secret in a model with its dotted path: password, authentication.password, headers.0.value."""
+    if value is None or isinstance(value, str):  # first, for most are
+        return
     if isinstance(value, Secret):
         yield at, value
         return

@@ -111,12 +111,12 @@ class Found(NamedTuple):
     rest: str | None
 
 
-def suspects(value: Any) -> Iterator[Found]:
-    """What looks like a secret in a model or a document; declared secrets are passed over.
+def suspects(value: Any, *, besides: Any = None) -> Iterator[Found]:
+    """What looks like a secret in a model or a document, but for the fields that are the same in another model.
 
-    What a declared field is called says nothing, for its maker said that it is none.
+    Declared secrets are passed over. What a declared field is called says nothing, for its maker said that it is none.
     """
-    for path, name, leaf in _leaves(value):
+    for path, name, leaf in _leaves(value, besides):
         if _called_so(name, leaf):
             yield Found(path, leaf, None)
         elif isinstance(leaf, str) and (rest := without(leaf)) != leaf:
@@ -132,7 +132,7 @@ def refuse(value: Any, there: Any, what: str) -> None:
     """Raise InvalidError for what looks like a secret in a model or document that is not `there` already."""
     if value is there:
         return
-    found = list(suspects(value))
+    found = list(suspects(value, besides=there))
     known = {(bare(one.path), repr(one.value)) for one in suspects(there)} if found else set()
     said = "looks like a secret, and would be written readable"
     fresh = [Issue(one.path[:200], said) for one in found if (bare(one.path), repr(one.value)) not in known]
@@ -146,23 +146,28 @@ def bare(path: str) -> str:
     return ".".join(step for step in path.split(".") if not step.isdecimal())
 
 
-def _leaves(value: Any, path: str = "", name: str = "") -> Iterator[tuple[str, str, Any]]:
+def _leaves(value: Any, besides: Any = None, path: str = "", name: str = "") -> Iterator[tuple[str, str, Any]]:
     """Every value with its path, and with that part of it that nobody has declared."""
+    if isinstance(value, str):  # first, for most are
+        yield path, name, value
+        return
     below = f"{path}." if path else ""
     if isinstance(value, Part):
+        same = type(besides) is type(value)
         for field in type(value).model_fields:
-            inner = getattr(value, field)
-            yield from _leaves(inner, below + field, field if isinstance(inner, Mapping) else "")
+            inner, other = getattr(value, field), getattr(besides, field) if same else None
+            if not same or inner != other:
+                yield from _leaves(inner, other, below + field, field if isinstance(inner, Mapping) else "")
         for key, inner in (value.model_extra or {}).items():
-            yield from _leaves(inner, below + key, key)
+            yield from _leaves(inner, None, below + key, key)
     elif isinstance(value, Mapping):
         if set(value) == {REFERENCE_KEY} and _refers(value[REFERENCE_KEY]):
             return
         for key, inner in value.items():
-            yield from _leaves(inner, f"{below}{key}", f"{name}.{key}" if name else str(key))
+            yield from _leaves(inner, None, f"{below}{key}", f"{name}.{key}" if name else str(key))
     elif isinstance(value, list | tuple | set | frozenset):
         for number, inner in enumerate(value):
-            yield from _leaves(inner, f"{below}{number}", name)
+            yield from _leaves(inner, None, f"{below}{number}", name)
     elif not isinstance(value, Secret):
         yield path, name, value
 

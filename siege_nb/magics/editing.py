@@ -19,7 +19,7 @@ from siege_nb.models.access import Visibility, may
 from siege_nb.models.connection import ConnectionMetadata, ConnectionProfile
 from siege_nb.show import Shown, note
 from siege_nb.store import UnknownParams
-from siege_nb.store.edits import locked
+from siege_nb.store.edits import locked, moved
 from siege_nb.workspace import Workspace
 
 USAGE = "%conn edit NAME key=value … field=? password:=env:VARIABLE; key= puts the default back"
@@ -194,12 +194,12 @@ def _params(
         elif answer := _answer(f"{field.title} of {before.name} (empty keeps it): "):
             typed[field.path] = answer
     changed = _structured(params, adapter, typed, entered, what)
-    moved = _moved(params, changed)
-    for path, secret in secrets_of(changed) if moved else ():
+    places = moved(dict(endpoints_of(params)), dict(endpoints_of(changed)))
+    for path, secret in secrets_of(changed) if places else ():
         # A stored secret never follows to another place; one that is referred to by name is left to who saves.
         if path not in entered and isinstance(secret, Reference) and secret.source in ("encrypted", "missing"):
             title = known[path].title if path in known else path
-            entered |= _entered(path, asked(f"{title} of {before.name} for the new {' and '.join(moved)}: "))
+            entered |= _entered(path, asked(f"{title} of {before.name} for the new {' and '.join(places)}: "))
     return _structured(params, adapter, typed, entered, what)
 
 
@@ -241,11 +241,6 @@ def _adapter(profile: ConnectionProfile) -> type[Adapter[Any]] | None:
     if isinstance(profile.connection_params, UnknownParams):
         return None
     return adapters.load(profile.connection_type)
-
-
-def _moved(before: Part, after: Part) -> list[str]:
-    there = dict(endpoints_of(before))
-    return [path for path, value in endpoints_of(after) if there.get(path) != value]
 
 
 def _entered(path: str, given: Secret | None) -> dict[str, Secret]:

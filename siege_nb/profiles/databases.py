@@ -14,6 +14,7 @@ from siege_nb.models.database import DatabaseProfile
 from siege_nb.profiles.documents import created, document, key, merged, typed
 from siege_nb.profiles.places import HERE, Place, at, path, rows, until_kept
 from siege_nb.profiles.reasons import empty, false, nothing, notice, raising
+from siege_nb.store import edits
 from siege_nb.store.shapes import DATABASES
 from siege_nb.workspace import Workspace
 
@@ -168,9 +169,7 @@ def _save(
             return
         if secret.source == "encrypted" or (current and secret == current.password):
             there, now = _goes_to(current) if current else {}, _goes_to(wanted)
-            if moved := [field for field in now if now[field] != there.get(field)]:
-                say = f"must be entered again: it was meant for another {' and '.join(moved)}"
-                raise InvalidError(what, [Issue("password", say)])
+            edits.refuse_carried(what, edits.moved(there, now), ["password"])
 
     check(stored)  # before a key is asked for in vain
     sealed = workspace.vault.seal(wanted, kind="database", ident=wanted.name)

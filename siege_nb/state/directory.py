@@ -155,10 +155,10 @@ class Directory:
         with ExitStack() as stack:
             with told(self.path, "changed"):
                 try:
-                    root = Folder(self.path, fsync=self._fsync)
+                    root = Folder(self._base, fsync=self._fsync)
                 except FileNotFoundError:
                     make(self.path, fsync=self._fsync)
-                    root = Folder(self.path, fsync=self._fsync)
+                    root = Folder(self._base, fsync=self._fsync)
                 stack.callback(root.close)
                 died = stack.enter_context(exclusive(root, patience))
                 self._recover(root)

@@ -134,7 +134,7 @@ def make(path: Path, *, fsync: bool) -> None:
             os.close(fd)
 
 
-def trust(path: Path, status: os.stat_result) -> None:
+def trust(path: Path | str, status: os.stat_result) -> None:
     """Refuse a directory whose contents another user decides."""
     if stat.S_ISLNK(status.st_mode):
         raise AccessError(f"{path} is a symbolic link; it should be the directory itself.")
@@ -152,14 +152,14 @@ def trust(path: Path, status: os.stat_result) -> None:
 class Folder:
     """A directory held by its handle: nobody can put another in its place while we write."""
 
-    def __init__(self, path: Path, *, fsync: bool, above: Folder | None = None) -> None:
+    def __init__(self, path: str, *, fsync: bool, above: Folder | None = None) -> None:
         self.path = path
         self._fsync = fsync
         self._fd: int | None = None
         if not _BY_HANDLE:
             trust(path, os.lstat(path))
             return
-        name, above_fd = (path, None) if above is None else (path.name, above._fd)
+        name, above_fd = (path, None) if above is None else (os.path.basename(path), above._fd)
         try:
             self._fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | NOFOLLOW | CLOEXEC, dir_fd=above_fd)
         except NotADirectoryError:
@@ -269,13 +269,13 @@ class Folder:
     def below(self, name: str, *, create: bool) -> Folder | None:
         """A folder in this one, made if need be; None when it is not there."""
         try:
-            return Folder(self.path / name, fsync=self._fsync, above=self)
+            return Folder(os.path.join(self.path, name), fsync=self._fsync, above=self)
         except FileNotFoundError:
             if not create:
                 return None
         os.mkdir(self._at(name), 0o700, dir_fd=self._fd)
         self.sync()
-        return Folder(self.path / name, fsync=self._fsync, above=self)
+        return Folder(os.path.join(self.path, name), fsync=self._fsync, above=self)
 
     def _at(self, name: str) -> str:
         return name if self._fd is not None else os.path.join(self.path, name)

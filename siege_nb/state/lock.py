@@ -35,7 +35,7 @@ def exclusive(folder: Folder, patience: float) -> Iterator[bool]:
     0.2 s). So the wait itself has no deadline; shielded() is who gives up. The lock is never on a file that is
     replaced, and never a POSIX record lock: those are lost when any descriptor of the file is closed.
     """
-    here = str(folder.path)
+    here = folder.path
     mine = _threads.setdefault(here, _thread.allocate_lock())
     if not mine.acquire(timeout=patience):
         raise busy(here)

@@ -106,7 +106,7 @@ class Log:
         self._segment = self._folder.open(name, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         status = os.fstat(self._segment)
         if not stat.S_ISREG(status.st_mode):
-            raise AccessError(f"{self._folder.path / name} is not a regular file.")
+            raise AccessError(f"{self._folder.path}/{name} is not a regular file.")
         grown = status.st_size > self._end.size
         if status.st_size == self._end.size and (not status.st_size or self._rest(status.st_size - 1) == b"\n"):
             return

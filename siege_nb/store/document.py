@@ -19,6 +19,8 @@ DEEPEST = 32
 # What every reader of JSON can hold exactly.
 _MOST_REVISIONS = 1 << 53
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
 
 class Document(NamedTuple):
     """What a file says, how often it was saved, and the checksum of what it says now."""
@@ -144,7 +146,7 @@ def _deeper(data: Any, most: int) -> bool:
 
 def _sum(data: Mapping[str, Any]) -> tuple[str, str]:
     """A checksum that is the same for the same content, however it is laid out; or why there is none."""
-    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = _canonical(data)
     try:
         return hashlib.sha256(text.encode()).hexdigest(), ""
     except UnicodeEncodeError:

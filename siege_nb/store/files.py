@@ -51,6 +51,7 @@ class Files(Generic[T]):
     def __init__(self, directory: Directory, shape: Shape[T]) -> None:
         self.directory = directory
         self.shape = shape
+        self._base = str(directory.path)
         self._seen: dict[str, _Seen[T]] = {}
         # By the bytes themselves: a save reads what is there and what it wrote without parsing either twice.
         self._parsed: dict[str, tuple[bytes, Kept[T] | SiegeError]] = {}
@@ -64,7 +65,7 @@ class Files(Generic[T]):
         try:
             identity = self.directory.identity(file)
         except InvalidError:
-            name = f"{str(self.directory.path / file)!r}"
+            name = repr(f"{self._base}/{file}")
             return DamagedError(f"{name} cannot be read: no {self.shape.noun} has such a name.", hint="Rename it.")
         if identity is None:
             self._forget(file)
@@ -73,7 +74,7 @@ class Files(Generic[T]):
         if seen and seen.settled and seen.identity == identity and (by_identity or seen.generation == generation):
             return seen.found
         if identity.size > document.LARGEST:
-            return document.too_large(identity.size, str(self.directory.path / file))
+            return document.too_large(identity.size, f"{self._base}/{file}")
         try:
             raw = self.directory.read(file)
         except SiegeError as error:
@@ -103,7 +104,7 @@ class Files(Generic[T]):
         return found
 
     def _parse(self, raw: bytes, file: str) -> Kept[T] | SiegeError:
-        where = str(self.directory.path / file)
+        where = f"{self._base}/{file}"
         try:
             data, revision, total = document.read(raw, where)
             item = self.shape.from_document(data, self.shape.key_in(file))

@@ -181,7 +181,8 @@ def _connection_document(item: ConnectionProfile, current: ConnectionProfile | N
     # Nothing open can be written, so a profile with a secret is one whose secrets are safe.
     safe = any(True for _ in secrets_of(params))
     said = {"encrypted": safe, "encryption_method": "aes-256-gcm" if safe else "", "credentials_stored": safe}
-    return _document(item.model_copy(update={"security": item.security.model_copy(update=said)}))
+    document = _document(item)
+    return document | {"security": document["security"] | said}
 
 
 def _at(**paths: str) -> Callable[[Mapping[str, Any]], dict[str, Any]]:

@@ -72,13 +72,15 @@ class Vault:
 
         Not within a change of the directory: it may have to write the ring.
         """
-        tokens: dict[str, Secret] = {}
+        seen, changed = set[str](), dict[str, Secret]()
         for path, secret in secrets_of(model):
-            if path in tokens:
+            if path in seen:
                 raise VaultError(f"Two secrets have the same path {path}.", hint="Rename a key that has a dot in it.")
-            act = self._lasting if isinstance(secret, Reference) else self._seal
-            tokens[path] = act(secret, kind, ident, path)
-        sealed: P = with_secrets(model, tokens)
+            seen.add(path)
+            lasting = (self._lasting if isinstance(secret, Reference) else self._seal)(secret, kind, ident, path)
+            if lasting is not secret:
+                changed[path] = lasting
+        sealed: P = with_secrets(model, changed)
         return sealed
 
     def open(self, model: P, *, kind: str, ident: str) -> P:
