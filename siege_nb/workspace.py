@@ -249,7 +249,7 @@ class Workspace:
 
     def associate(self, code: str, project_code: str) -> ClientProfile:
         """A client has this project from now on, which must be there."""
-        return self.store.associate(code, project_code).item
+        return account.associate(self.store, code, project_code)
 
     def dissociate(self, code: str, project_code: str) -> ClientProfile:
         """A client has this project no longer."""

@@ -65,3 +65,10 @@ class ClientProfile(Part):
     default_connection: str | None = ui(None, title="Default connection")
     """Chosen together with the client."""
     project_associations: list[str] = []
+
+    def with_projects(self, codes: list[str]) -> ClientProfile:
+        """The client with these projects, and their number; the very same if it has them already."""
+        if codes == self.project_associations:
+            return self
+        metadata = self.metadata.model_copy(update={"project_count": len(codes)})
+        return self.model_copy(update={"project_associations": codes, "metadata": metadata})

@@ -12,10 +12,10 @@ from siege_nb.facts import Use
 from siege_nb.models.connection import ConnectionProfile
 from siege_nb.models.stamps import safe_code
 from siege_nb.profiles.documents import document, key, place, typed
-from siege_nb.profiles.sections import params_type, said_in, section_of
+from siege_nb.profiles.sections import said_in, section_of
 from siege_nb.store import UnknownParams
 from siege_nb.store.edits import used
-from siege_nb.store.shapes import CONNECTIONS
+from siege_nb.store.shapes import CONNECTIONS, params_type
 from siege_nb.workspace import Workspace
 
 

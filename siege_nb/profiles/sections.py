@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from siege_nb import adapters
 from siege_nb.declare import Part
-from siege_nb.errors import UnknownKindError
 from siege_nb.models.connection import DatabaseSpecific, NotebookSpecific, SparkSpecific
-from siege_nb.store import UnknownParams
+from siege_nb.store.shapes import params_type
 
 SECTIONS: dict[str, type[Part]] = {"notebook": NotebookSpecific, "spark": SparkSpecific, "database": DatabaseSpecific}
 
@@ -34,11 +32,3 @@ def both(updates: Mapping[str, Any], kind: str) -> dict[str, Any]:
     new = {"connection_params": {**said_in(section, params_type(kind)), **params}}
     new[name] = {**section, **said_in(params, SECTIONS[kind])}
     return {**updates, **{key: value for key, value in new.items() if value}}
-
-
-def params_type(kind: str) -> type[Part]:
-    """What a kind declares; of one that is not installed, whatever there is."""
-    try:
-        return adapters.load(kind).params_type
-    except UnknownKindError:
-        return UnknownParams

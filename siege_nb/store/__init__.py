@@ -29,16 +29,3 @@ class Store:
         self.connections: Collection[ConnectionProfile] = Collection(self.directory, CONNECTIONS, self.index)
         self.projects: Collection[ProjectProfile] = Collection(self.directory, PROJECTS, self.index)
         self.databases: Collection[DatabaseProfile] = Collection(self.directory, DATABASES, self.index)
-
-    def associate(self, client_code: str, project_code: str) -> Kept[ClientProfile]:
-        """Note that a client has a project, which must be there; from then on its projects are counted."""
-
-        def noted(client: ClientProfile) -> ClientProfile:
-            self.projects.find(project_code)  # under the lock: nobody can remove it meanwhile
-            if project_code in client.project_associations:
-                return client
-            projects = [*client.project_associations, project_code]
-            metadata = client.metadata.model_copy(update={"project_count": len(projects)})
-            return client.model_copy(update={"project_associations": projects, "metadata": metadata})
-
-        return self.clients.update(client_code, noted)

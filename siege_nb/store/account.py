@@ -20,8 +20,9 @@ T = TypeVar("T", bound=Part)
 
 def rename_client(store: Store, code: str, new: str) -> ClientProfile:
     """Give a client another code; its file moves, and its connections follow."""
-    if new == store.clients.find(code).item.client_code:
-        return store.clients.find(code).item
+    there = store.clients.find(code).item
+    if new == there.client_code:
+        return there
 
     def recoded(item: T) -> T:
         return item.model_copy(update={"client_code": new})
@@ -31,8 +32,8 @@ def rename_client(store: Store, code: str, new: str) -> ClientProfile:
         rows = store.connections.rows(eager=True)
         theirs = [row for row in rows if _is(row.summary["client_code"], code)]
         names = {row.name.casefold() for row in theirs if _is(row.scope, code)}
-        there = [row.name for row in rows if _is(row.scope, new) and row not in theirs]
-        if taken := sorted(name for name in there if name.casefold() in names):
+        others = [row.name for row in rows if _is(row.scope, new) and row not in theirs]
+        if taken := sorted(name for name in others if name.casefold() in names):
             raise ConflictError(f"{new} has connections of the same names already: {', '.join(taken)}.")
         _refuse_taken(store, code, new)
         _changed(change, store.clients, code, recoded)
@@ -58,6 +59,17 @@ def remove_client(store: Store, code: str) -> None:
     store.clients.remove(code, check=check)
 
 
+def associate(store: Store, code: str, project_code: str) -> ClientProfile:
+    """A client has a project from now on, which must be there; from then on its projects are counted."""
+
+    def with_it(client: ClientProfile) -> ClientProfile:
+        store.projects.find(project_code)  # under the lock: nobody can remove it meanwhile
+        there = client.project_associations
+        return client.with_projects(there if project_code in there else [*there, project_code])
+
+    return store.clients.update(code, with_it).item
+
+
 def dissociate(store: Store, code: str, project_code: str) -> ClientProfile:
     """A client has a project no longer; one that it did not have is told."""
 
@@ -65,9 +77,7 @@ def dissociate(store: Store, code: str, project_code: str) -> ClientProfile:
         if project_code not in client.project_associations:
             there = ", ".join(client.project_associations) or "none"
             raise NotFoundError(f"The client {code} has no project {project_code!r}.", hint=f"It has: {there}.")
-        left = [project for project in client.project_associations if project != project_code]
-        metadata = client.metadata.model_copy(update={"project_count": len(left)})
-        return client.model_copy(update={"project_associations": left, "metadata": metadata})
+        return _without(client, project_code)
 
     return store.clients.update(code, without).item
 
@@ -76,20 +86,17 @@ def remove_project(store: Store, code: str) -> None:
     """Remove a project, and its code from the clients that had it."""
     store.projects.find(code)
 
-    def left(client: ClientProfile) -> ClientProfile:
-        if code not in client.project_associations:
-            return client
-        projects = [project for project in client.project_associations if project != code]
-        metadata = client.metadata.model_copy(update={"project_count": len(projects)})
-        return client.model_copy(update={"project_associations": projects, "metadata": metadata})
-
     def work(change: Change) -> None:
         change.remove(store.projects.shape.file(code))
         for row in store.clients.rows(eager=True):
             if row.summary["projects"]:
-                _changed(change, store.clients, row.key, left)
+                _changed(change, store.clients, row.key, lambda client: _without(client, code))
 
     store.directory.change(work, act="remove")
+
+
+def _without(client: ClientProfile, project_code: str) -> ClientProfile:
+    return client.with_projects([project for project in client.project_associations if project != project_code])
 
 
 def _changed(change: Change, collection: Collection[T], key: str, work: Callable[[T], T]) -> None:

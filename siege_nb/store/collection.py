@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from siege_nb.store.files import Files, Kept
 from siege_nb.store.index import Index
 from siege_nb.store.listing import Listing
 from siege_nb.store.naming import meant, missing
-from siege_nb.store.rows import Entry, Row, at, parsed
+from siege_nb.store.rows import Entry, Row
 from siege_nb.store.shapes import Shape
 
 logger = logging.getLogger(__name__)
@@ -109,7 +109,7 @@ class Collection(Generic[T]):
         entries, generation = self._listing.fresh().entries, self.directory.generation()
         narrowed = set(paths) <= set(self.shape.searched)
         files = sorted(f for f, e in [*entries.items()] if e.row and (not narrowed or wanted in e.text))
-        said = (file for file in files if any(wanted in str(v).casefold() for v in self._values(file, paths)))
+        said = (file for file in files if any(wanted in str(v).casefold() for v in self._files.values(file, paths)))
         found = (self._files.look(file, generation, by_identity=True) for file in said)
         return [kept for kept in found if isinstance(kept, Kept)]
 
@@ -279,18 +279,6 @@ class Collection(Generic[T]):
 
     def _handle(self, item: T) -> tuple[str, str]:
         return self.shape.name(item).casefold(), self.shape.scope(item).casefold()
-
-    def _values(self, file: str, paths: Sequence[str]) -> Iterator[Any]:
-        """What stands in a file at these dotted paths."""
-        raw = self.directory.read(file) or b""
-        data: Mapping[str, Any] | None = parsed(raw)
-        if data is None:
-            try:
-                data = document.read(raw, file).data
-            except SiegeError:  # a damaged file is no hit; `problems` tells of it
-                return
-        for path in paths:
-            yield from at(data, path)
 
     def _taken(self, field: str, value: str, key: str) -> ConflictError:
         return ConflictError(f"The {field} {value!r} is taken by the {self.shape.noun} {key!r}.")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from siege_nb.declare import Part
 from siege_nb.errors import AccessError, DamagedError, InvalidError, SiegeError
 from siege_nb.state import Directory, Identity
 from siege_nb.store import document
+from siege_nb.store.rows import at, parsed
 from siege_nb.store.shapes import Shape
 
 logger = logging.getLogger(__name__)
@@ -125,6 +126,18 @@ class Files(Generic[T]):
                 yield file, found
         for file in (self._seen.keys() | self._parsed.keys()) - set(files):
             self._forget(file)
+
+    def values(self, file: str, paths: Sequence[str]) -> Iterator[Any]:
+        """What stands in a file at these dotted paths."""
+        raw = self.directory.read(file) or b""
+        data: Mapping[str, Any] | None = parsed(raw)
+        if data is None:
+            try:
+                data = document.read(raw, file).data
+            except SiegeError:  # a damaged file is no hit; `problems` tells of it
+                return
+        for path in paths:
+            yield from at(data, path)
 
     def _forget(self, file: str) -> None:
         self._seen.pop(file, None)

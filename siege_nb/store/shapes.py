@@ -106,16 +106,12 @@ def qualified(scope: str, name: str) -> str:
     return f"{scope}/{name}" if scope else name
 
 
-def _client(data: dict[str, Any]) -> ClientProfile:
-    return structure(ClientProfile, data, what="The client", at_rest=True)
+def _read(model: type[T]) -> Callable[[dict[str, Any]], T]:
+    return lambda data: structure(model, data, what=_called(model), at_rest=True)
 
 
-def _project(data: dict[str, Any]) -> ProjectProfile:
-    return structure(ProjectProfile, data, what="The project", at_rest=True)
-
-
-def _database(data: dict[str, Any]) -> DatabaseProfile:
-    return structure(DatabaseProfile, data, what="The database", at_rest=True)
+def _called(model: type[Part]) -> str:
+    return f"The {model.__name__.removesuffix('Profile').lower()}"
 
 
 def _connection(data: dict[str, Any]) -> ConnectionProfile:
@@ -126,7 +122,7 @@ def _connection(data: dict[str, Any]) -> ConnectionProfile:
         issues.append(Issue("connection_params", "should be a mapping" if given is not None else "is required"))
     elif isinstance(kind, str):
         try:
-            params = structure(_params_type(kind), given, at_rest=True)
+            params = structure(params_type(kind), given, at_rest=True)
         except InvalidError as error:
             issues += [Issue(f"connection_params.{i.path}".rstrip("."), i.message) for i in error.issues]
     try:
@@ -138,7 +134,8 @@ def _connection(data: dict[str, Any]) -> ConnectionProfile:
     return found
 
 
-def _params_type(kind: str) -> type[Params]:
+def params_type(kind: str) -> type[Params]:
+    """What a kind declares; of one that is not installed, whatever there is."""
     try:
         return adapters.load(kind).params_type
     except UnknownKindError:
@@ -161,7 +158,7 @@ def _document(item: Part) -> dict[str, Any]:
 
 
 def _plain_document(item: Part, current: Part | None) -> dict[str, Any]:
-    suspect.refuse(item, current, f"The {type(item).__name__.removesuffix('Profile').lower()}")
+    suspect.refuse(item, current, _called(type(item)))
     return _document(item)
 
 
@@ -225,7 +222,7 @@ CLIENTS = Shape(
     prefix="client_",
     key_field="client_code",
     name_field="client_name",
-    read=_client,
+    read=_read(ClientProfile),
     write=_plain_document,
     summary=_client_summary,
     searched=(
@@ -252,7 +249,7 @@ PROJECTS = Shape(
     prefix="project_",
     key_field="project_code",
     name_field="project_name",
-    read=_project,
+    read=_read(ProjectProfile),
     write=_plain_document,
     summary=_at(description="description"),
     searched=("project_name", "project_code", "description"),
@@ -264,7 +261,7 @@ DATABASES = Shape(
     prefix="database_",
     key_field="name",
     name_field="name",
-    read=_database,
+    read=_read(DatabaseProfile),
     write=_plain_document,
     summary=_at(connection_type="connection_type", host="host", database="database"),
     searched=("name", "connection_type", "host", "database"),

@@ -9,7 +9,7 @@ import pytest
 
 from siege_nb.errors import ConflictError, NotFoundError, SealedError
 from siege_nb.models.project import ProjectProfile
-from siege_nb.store import Store
+from siege_nb.store import Store, account
 from siege_nb.store.account import dissociate, remove_client, remove_project, rename_client
 from tests.store.profiles import by_hand, client, connection, leftovers
 
@@ -22,7 +22,7 @@ def filled(store: Store) -> Store:
     for name, code in (("warehouse", "ACME001"), ("lake", "ACME001"), ("warehouse", "BETA002"), ("mine", None)):
         store.connections.put(connection(name, client_code=code))
     store.projects.put(ProjectProfile(project_name="One", project_code="PROJ001"))
-    store.associate("ACME001", "PROJ001")
+    account.associate(store, "ACME001", "PROJ001")
     return store
 
 
@@ -79,15 +79,15 @@ def test_a_client_to_whom_something_belongs_stays(filled: Store) -> None:
 
 def test_a_project_is_counted_until_it_is_gone(filled: Store) -> None:
     filled.projects.put(ProjectProfile(project_name="Two", project_code="PROJ002"))
-    assert filled.associate("ACME001", "PROJ002").item.metadata.project_count == 2
-    assert filled.associate("ACME001", "PROJ002").item.project_associations == ["PROJ001", "PROJ002"]
-    filled.associate("BETA002", "PROJ001")
+    assert account.associate(filled, "ACME001", "PROJ002").metadata.project_count == 2
+    assert account.associate(filled, "ACME001", "PROJ002").project_associations == ["PROJ001", "PROJ002"]
+    account.associate(filled, "BETA002", "PROJ001")
     remove_project(filled, "PROJ001")
     for code, left in (("ACME001", ["PROJ002"]), ("BETA002", [])):
         found = filled.clients.find(code).item
         assert (found.project_associations, found.metadata.project_count) == (left, len(left))
     with pytest.raises(NotFoundError, match="no project 'PROJ001'"):
-        filled.associate("ACME001", "PROJ001")
+        account.associate(filled, "ACME001", "PROJ001")
     with pytest.raises(NotFoundError, match="has no project 'PROJ001'") as told:
         dissociate(filled, "ACME001", "PROJ001")
     assert told.value.hint == "It has: PROJ002."
@@ -143,7 +143,7 @@ def test_a_client_that_is_given_something_meanwhile_stays(filled: Store) -> None
 
 def test_an_association_made_meanwhile_goes_with_the_project(filled: Store) -> None:
     other = Store(filled.directory.path)
-    between(filled, lambda: other.associate("BETA002", "PROJ001"))
+    between(filled, lambda: account.associate(other, "BETA002", "PROJ001"))
     remove_project(filled, "PROJ001")
     assert filled.clients.find("BETA002").item.project_associations == []
 

@@ -11,7 +11,7 @@ from siege_nb import state
 from siege_nb.errors import SiegeError
 from siege_nb.models.project import ProjectProfile
 from siege_nb.state import Directory
-from siege_nb.store import Store, listing
+from siege_nb.store import Store, account, listing
 from siege_nb.store.account import remove_project, rename_client
 from tests.state.test_faults import FaultyOs, posix
 from tests.store.profiles import client, connection, counted, leftovers
@@ -22,7 +22,7 @@ CHANGES: dict[str, Callable[[Store], object]] = {
     "put over a damaged one": lambda store: store.clients.put(client("BAD")),
     "update": lambda store: store.clients.update("ACME001", counted),
     "rename": lambda store: store.clients.update("ACME001", lambda c: c.model_copy(update={"client_code": "NEW"})),
-    "associate": lambda store: store.associate("ACME001", "P1"),
+    "associate": lambda store: account.associate(store, "ACME001", "P1"),
     "remove": lambda store: store.clients.remove("ACME001"),
     "rename with connections": lambda store: rename_client(store, "OWNER", "HEIR"),
     "remove a project of a client": lambda store: remove_project(store, "P2"),
@@ -41,7 +41,7 @@ def prepared(path: Path) -> Store:
     store.clients.put(client("OWNER"))
     store.connections.put(connection("theirs", connection_id="theirs", client_code="OWNER"))
     store.projects.put(ProjectProfile(project_code="P2"))
-    store.associate("OWNER", "P2")
+    account.associate(store, "OWNER", "P2")
     return store
 
 

@@ -12,7 +12,7 @@ from siege_nb.errors import DamagedError, InvalidError, NotFoundError
 from siege_nb.models.database import DatabaseProfile
 from siege_nb.models.project import ProjectProfile
 from siege_nb.state import Directory
-from siege_nb.store import Store
+from siege_nb.store import Store, account
 from tests.store.profiles import by_hand, client, connection, counted
 
 CLASSES: dict[str, list[str]] = {
@@ -67,8 +67,8 @@ def doors(store: Store, key: str) -> Iterator[Callable[[], object]]:
     ):  # fmt: skip
         yield lambda c=collection, i=item: c.put(i)
     yield lambda: store.clients.update("ACME001", lambda c: counted(c).model_copy(update={"client_code": key}))
-    yield lambda: store.associate(key, "P1")
-    yield lambda: store.associate("ACME001", key)
+    yield lambda: account.associate(store, key, "P1")
+    yield lambda: account.associate(store, "ACME001", key)
 
 
 def everything(path: Path) -> dict[str, bytes]:

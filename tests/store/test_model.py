@@ -23,7 +23,7 @@ from siege_nb.models.client import ClientProfile
 from siege_nb.models.project import ProjectProfile
 from siege_nb.state import Directory
 from siege_nb.state.files import Folder
-from siege_nb.store import Kept, Store
+from siege_nb.store import Kept, Store, account
 from tests.store.profiles import client, counted, leftovers, noted
 
 CODES = ("ONE", "TWO", "three", "Four")
@@ -144,7 +144,7 @@ class Machine(RuleBasedStateMachine):
     @rule(handle=handles, code=codes, project=st.sampled_from((PROJECT, "NONE")))
     def associate(self, handle: int, code: str, project: str) -> None:
         store, possible = self.stores[handle], code in self.model and project == PROJECT
-        if self.attempt("associate", possible, lambda: store.associate(code, project), NotFoundError):
+        if self.attempt("associate", possible, lambda: account.associate(store, code, project), NotFoundError):
             old = self.model[code]
             if project not in old.projects:
                 projects = (*old.projects, project)
