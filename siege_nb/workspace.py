@@ -5,34 +5,27 @@ from __future__ import annotations
 import getpass
 import os
 import sys
-import threading
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from siege_nb import adapters
-from siege_nb.adapters.base import Adapter, Step, TestResult
-from siege_nb.declare import Part, Reference, Secret, secrets_of
+from siege_nb.adapters.base import TestResult
+from siege_nb.declare import Part, Reference, secrets_of
 from siege_nb.errors import (
     ConflictError,
-    ConnectError,
-    ConnectTimeoutError,
     InvalidError,
     NotFoundError,
-    QueryTimeoutError,
-    UnknownKindError,
-    VaultError,
 )
 from siege_nb.facts import Facts, Tried
+from siege_nb.host import Host, Version
 from siege_nb.masking import mask
 from siege_nb.models.access import Visibility
 from siege_nb.models.client import ClientProfile
 from siege_nb.models.connection import ConnectionProfile
 from siege_nb.models.stamps import now
-from siege_nb.pool import MARGIN, Key, Lease, Pool
+from siege_nb.pool import Key, Lease, Pool
 from siege_nb.query.result import Result
-from siege_nb.query.run import Worker, ask, counts
+from siege_nb.query.run import ask, counts
 from siege_nb.query.session import Answer, Session
 from siege_nb.settings import Settings
 from siege_nb.state import Audit, Directory, Record
@@ -44,73 +37,6 @@ from siege_nb.vault import Rotation, Vault
 Named = str | ConnectionProfile
 #: Who holds the session that cells talk over; browsers and tests hold others.
 CELLS = "cells"
-
-
-@dataclass
-class _Host:
-    """What an adapter may ask for while it opens a connection of this workspace."""
-
-    workspace: Workspace
-    profile: ConnectionProfile
-    stop: threading.Event = field(default_factory=threading.Event)
-
-    @property
-    def deadline(self) -> float:
-        return self.workspace.settings.deadline
-
-    @property
-    def patience(self) -> float:
-        """Seconds after which it is given up: the deadline, but what its kind needs to start."""
-        try:
-            slow = adapters.load(self.profile.connection_type).patience
-        except UnknownKindError:  # whoever opens it is told
-            slow = 0.0
-        return max(self.deadline, slow)
-
-    def resolve(self, reference: str) -> Secret:
-        return self.workspace.vault.resolve(reference, kind="connection", ident=self.profile.connection_id, path="")
-
-    def open(self) -> Session:
-        """A session, with all that its first statement needs."""
-        session = self._adapter("open").open(self)
-        # Half a second that belongs to connecting; and only now, for after it MySQL's C extension no longer loads.
-        import pyarrow  # noqa: F401
-
-        self.workspace.facts.connected(self.profile.connection_id, now())
-        return session
-
-    def test(self) -> TestResult:
-        """How the connection can be reached, step by step, under our own deadline."""
-        name, steps = self.profile.name, list[Step]()
-        worker = Worker(name)
-
-        def walk() -> TestResult:
-            try:
-                adapter = self._adapter("test")
-            except VaultError as error:  # a secret that is not to be had is found out by a test like any other fault
-                return TestResult(False, (Step("secrets", "fail", 0.0, "auth", error.message),), error)
-            return adapter.test(self, steps.append)
-
-        try:
-            return worker.call(
-                walk,
-                timeout=self.patience + MARGIN,
-                doing=f"testing {name}",
-            )
-        except QueryTimeoutError:
-            late = ConnectTimeoutError(f"{name} did not answer within {self.patience:g} s.", problem="timeout")
-            return TestResult(False, (*steps, Step("deadline", "fail", 0.0, "timeout", late.message)), late)
-        finally:
-            self.stop.set()
-            worker.close()
-
-    def _adapter(self, act: str) -> Adapter[Any]:
-        """The adapter of the profile, with its secrets opened."""
-        profile, vault = self.profile, self.workspace.vault
-        if any(True for _ in secrets_of(profile.connection_params)):
-            self.workspace.witness(act, profile)
-        params = vault.open(profile.connection_params, kind="connection", ident=profile.connection_id)
-        return adapters.load(profile.connection_type)(params)
 
 
 class Workspace:
@@ -146,13 +72,15 @@ class Workspace:
         """The live session of a connection: the same one until it is closed or its parameters change."""
         profile = self._named(name)
         self.vault.unlock()  # here and not in the driver's thread, which can ask nobody for a passphrase
-        host, key = _Host(self, profile), Key(profile.connection_id, holder)
-        # As they are at rest, whatever key they are sealed with: neither a rotation nor another name or note of the
-        # profile is a reason for another session.
-        marked = self.vault.marked(profile.connection_params, kind="connection", ident=profile.connection_id)
-        version = profile.connection_type, marked
+        host, key = self._host(profile), Key(profile.connection_id, holder)
+        version = Version(self.vault, profile)
+
+        def opened() -> Session:
+            version.mark()
+            return host.open()
+
         try:
-            return self.pool.lease(key, version, profile.name, host.open, deadline=host.patience)
+            return self.pool.lease(key, version, profile.name, opened, deadline=host.patience)
         except BaseException:  # a Ctrl-C too: the driver's thread is to know that nobody waits any more
             host.stop.set()
             raise
@@ -175,10 +103,8 @@ class Workspace:
         """Try a saved connection, with a session of its own, and keep how it went."""
         profile = self._named(name)
         result = self.check(profile)
-        problem, message = (result.error.problem if isinstance(result.error, ConnectError) else "", "")
-        if result.error:
-            message = mask(result.error.message)
-        self.facts.tested(profile.connection_id, Tried(now(), result.ok, result.response_time_ms, problem, message))
+        message, took = mask(result.error.message) if result.error else "", result.response_time_ms
+        self.facts.tested(profile.connection_id, Tried(now(), result.ok, took, result.problem, message))
         return result
 
     def tests(self, name: Named) -> list[Tried]:
@@ -188,7 +114,7 @@ class Workspace:
     def check(self, profile: ConnectionProfile) -> TestResult:
         """Try a connection, saved or not, under our own deadline; nothing is written."""
         self.vault.unlock()
-        return _Host(self, profile).test()
+        return self._host(profile).test()
 
     def save(
         self, profile: ConnectionProfile, *, expected: str | None = None, entered: Collection[str] = ()
@@ -224,16 +150,23 @@ class Workspace:
 
         return self.store.connections.update(profile.connection_id, shared).item
 
-    def opened(self, profile: ConnectionProfile) -> ConnectionProfile:
-        """A copy of a profile with its secrets in it, for those who must have them; the audit log knows."""
-        self.witness("hand out", profile)
-        params = self.vault.open(profile.connection_params, kind="connection", ident=profile.connection_id)
-        return profile.model_copy(update={"connection_params": params})
+    def opened(
+        self, profile: ConnectionProfile, *, act: str = "hand out", sealed_only: bool = False
+    ) -> ConnectionProfile:
+        """A copy of a profile with its secrets in it, for those who must have them; the audit log knows.
 
-    def witness(self, act: str, profile: ConnectionProfile) -> None:
+        With `sealed_only` what is referred to stays where it is.
+        """
+        self.witness(act, profile, sealed_only=sealed_only)
+        ident, params = profile.connection_id, profile.connection_params
+        opened = self.vault.open(params, kind="connection", ident=ident, sealed_only=sealed_only)
+        return profile.model_copy(update={"connection_params": opened})
+
+    def witness(self, act: str, profile: ConnectionProfile, *, sealed_only: bool = False) -> None:
         """Put it on record that the secrets of a connection were used; where that cannot be, they are not."""
         file = self.store.connections.shape.file(profile.connection_id)
-        self.directory.witness(act, file, *self.vault.credentials(profile.connection_params))
+        shared = [] if sealed_only else self.vault.credentials(profile.connection_params)
+        self.directory.witness(act, file, *shared)
 
     def history(self, name: Named) -> list[Record]:
         """What was done to a connection, the newest last."""
@@ -282,6 +215,9 @@ class Workspace:
         if isinstance(name, ConnectionProfile):
             return name
         return self.store.connections.find_named(name, self.client).item
+
+    def _host(self, profile: ConnectionProfile) -> Host:
+        return Host(profile, self.vault, self.facts, self.witness, self.settings.deadline)
 
     def _seal(self, profile: ConnectionProfile) -> Part:
         return self.vault.seal(profile.connection_params, kind="connection", ident=profile.connection_id)

@@ -70,6 +70,11 @@ class TestResult:
         """Milliseconds in all."""
         return round(sum(step.milliseconds for step in self.steps), 2)
 
+    @property
+    def problem(self) -> str:
+        """What is in the way, in a word; nothing where all is well or no word fits."""
+        return self.error.problem if isinstance(self.error, ConnectError) else ""
+
     def shown(self) -> Shown:
         """The steps as a table, and what to mend."""
         rows = [(step.name, step.status, f"{step.milliseconds:.1f}", step.detail) for step in self.steps]

@@ -12,8 +12,7 @@ from siege_nb.declare import Part, Reference, secrets_of, with_secrets
 from siege_nb.declare.secret import REFERENCE_KEY
 from siege_nb.errors import InvalidError, Issue, SiegeError
 from siege_nb.models.client import ClientProfile
-from siege_nb.models.connection import ConnectionProfile
-from siege_nb.models.stamps import typeable
+from siege_nb.models.connection import ConnectionProfile, checked_name
 from siege_nb.store.shapes import Shape
 from siege_nb.workspace import Workspace
 
@@ -90,7 +89,7 @@ class _Unpacking:
                     raise InvalidError(what, [Issue(shape.key_field, "is required, as text")])
                 shape.file(key)
                 if shape.unique_names:
-                    _refuse_untypeable(what, data.get(shape.name_field))
+                    checked_name(str(data.get(shape.name_field)), what)
                 item = self._closed(shape, {k: v for k, v in data.items() if k != "_siege"}, key, what)
                 yield self._untrusted(shape, item)  # what somebody typed into the file is sealed when it is saved
             except SiegeError as error:
@@ -190,16 +189,6 @@ def _missing_in(value: Any, path: str = "") -> Iterator[str]:
         steps = enumerate(value)
     for key, inner in steps:
         yield from _missing_in(inner, f"{path}.{key}" if path else str(key))
-
-
-def _refuse_untypeable(what: str, name: object) -> None:
-    problem = ""
-    try:
-        typeable(str(name))
-    except ValueError as error:
-        problem = str(error)
-    if problem:
-        raise InvalidError(what, [Issue("name", problem)])
 
 
 def _refuse_strange(document: Mapping[str, Any]) -> None:

@@ -71,8 +71,8 @@ def credentials(shell: Shell, rest: list[str]) -> Shown:
     """The shared secrets by name, and who refers to each."""
     none(rest, "%conn credentials")
     users = _users(shell)
-    names = sorted({*shell.workspace.vault.shared(), *users})
     kept = set(shell.workspace.vault.shared())
+    names = sorted({*kept, *users})
     rows = [(name, "sealed" if name in kept else "missing", ", ".join(sorted(users.get(name, [])))) for name in names]
     return listing(("credential", "state", "used by"), rows, count(len(rows), "credential"))
 

@@ -16,7 +16,7 @@ from siege_nb.magics.client_editing import forget_default
 from siege_nb.magics.shell import Shell
 from siege_nb.magics.words import by_name, document, one, pairs
 from siege_nb.models.access import Visibility, may
-from siege_nb.models.connection import ConnectionMetadata, ConnectionProfile
+from siege_nb.models.connection import ConnectionMetadata, ConnectionProfile, checked_name
 from siege_nb.show import Shown, note
 from siege_nb.store import UnknownParams
 from siege_nb.store.edits import locked, moved
@@ -59,30 +59,19 @@ def clone(shell: Shell, rest: list[str]) -> Shown:
     name, new = _two(rest, "%conn clone NAME NEW")
     profile = shell.named(name)
     refuse_name(new)
-    _, news = written(shell, cloned(shell.workspace, profile, _checked(new)), expected="")
+    _, news = written(shell, cloned(shell.workspace, profile, checked_name(new)), expected="")
     return note(f"{new} is saved", f"as {shell.spoken(profile.scope, profile.name)}", f"%conn {new}", *news)
 
 
 def cloned(workspace: Workspace, profile: ConnectionProfile, name: str) -> ConnectionProfile:
     """A new profile with the parameters of another: what is sealed there is in the hand, the rest is referred to."""
-    ident, params = profile.connection_id, profile.connection_params
-    sealed = {
-        path: secret
-        for path, secret in secrets_of(params)
-        if isinstance(secret, Reference) and secret.source == "encrypted"
-    }
-    if sealed:
-        workspace.witness("clone", profile)
-    opened: dict[str, Secret] = {
-        path: workspace.vault.resolve(secret, kind="connection", ident=ident, path=path)
-        for path, secret in sealed.items()
-    }
+    params = workspace.opened(profile, act="clone", sealed_only=True).connection_params
     said = profile.metadata
     fresh = ConnectionMetadata(auto_connect=said.auto_connect, timeout=said.timeout, retry_attempts=said.retry_attempts)
     changes = {
         "connection_id": str(uuid.uuid4()),
         "name": name,
-        "connection_params": with_secrets(params, opened),
+        "connection_params": params,
         "metadata": fresh,
         "visibility": "private",
     }
@@ -163,7 +152,7 @@ def _profile(shell: Shell, before: ConnectionProfile, own: Mapping[str, str], wh
     """The profile with what was said of it besides its parameters."""
     if "name" in own and own["name"] != before.name:
         refuse_name(own["name"])
-        _checked(own["name"])
+        checked_name(own["name"])
     said = tree(before)
     merge(said, placed(shell, own, what))
     # As at rest: what stands in the file already, like keys of one's own, is let be.
@@ -254,12 +243,6 @@ def _answer(prompt: str) -> str:
     except (NotImplementedError, EOFError):  # a notebook that is run by a program
         pass
     raise InvalidError(problem, hint="Type it: key=value")
-
-
-def _checked(name: str) -> str:
-    """A name that a new connection may have."""
-    said = {"name": name, "connection_type": "any", "connection_params": Params()}
-    return structure(ConnectionProfile, said, what=f"Connection {name!r}").name
 
 
 def _two(rest: list[str], usage: str) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from siege_nb.declare import secrets_of
@@ -12,12 +12,8 @@ from siege_nb.magics.about import parameters, whereabouts
 from siege_nb.magics.shell import Shell, damaged
 from siege_nb.magics.words import one
 from siege_nb.models.connection import ConnectionProfile
-from siege_nb.models.stamps import now
 from siege_nb.show import Shown, badge, count, facts, listing
 from siege_nb.store import Row
-
-#: How well it goes with a connection, by how long ago it was reached.
-_HEALTH = ((timedelta(hours=1), "excellent"), (timedelta(days=1), "good"), (timedelta(days=7), "fair"))
 
 
 def overview(shell: Shell, rest: list[str]) -> Shown:
@@ -76,7 +72,7 @@ def show(shell: Shell, rest: list[str]) -> Shown:
         "last used": moment(said.last_used),
         "last connected": moment(said.last_connected),
         "sessions so far": said.connection_count or "",
-        "health": health(said.last_connected, now()),
+        "health": said.health,
         "last test": f"{'ok' if tests[0].ok else 'failed'}, {moment(tests[0].at)}" if tests else "",
         "id": profile.connection_id,
     }
@@ -88,13 +84,6 @@ def _security(profile: ConnectionProfile) -> str:
     if "missing" in places:
         return f"not all are here: %conn secret {profile.name} enters them"
     return "sealed with aes-256-gcm" if "sealed" in places else "only referred to" if places else "none"
-
-
-def health(connected: datetime | None, at: datetime) -> str:
-    """excellent, good, fair or poor by how long ago a session was opened; unknown if never."""
-    if connected is None:
-        return "unknown"
-    return next((word for span, word in _HEALTH if at - connected < span), "poor")
 
 
 def tests(shell: Shell, rest: list[str]) -> Shown:

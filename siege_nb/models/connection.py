@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from siege_nb.declare import Part, ui
+from siege_nb.declare import Part, structure, ui
 from siege_nb.models.access import Visibility
 from siege_nb.models.stamps import Code, Name, Stamp, now
 
 #: What a mistake would cost there: on prod, a cell that writes asks first.
 Environment = Literal["dev", "test", "prod"]
+
+
+_HEALTH = {"excellent": timedelta(hours=1), "good": timedelta(days=1), "fair": timedelta(days=7)}
 
 
 class ConnectionMetadata(Part):
@@ -28,6 +32,14 @@ class ConnectionMetadata(Part):
     auto_connect: bool = ui(False, title="Connect when the client is chosen")
     timeout: int = ui(30, ge=1, le=3600, title="Time-out in seconds")
     retry_attempts: int = ui(3, ge=0, le=10)
+
+    @property
+    def health(self) -> str:
+        """How it fares, by when it was last reached: excellent, good, fair, poor or unknown."""
+        if self.last_connected is None:
+            return "unknown"
+        ago = now() - self.last_connected
+        return next((word for word, most in _HEALTH.items() if ago < most), "poor")
 
 
 class Security(Part):
@@ -103,3 +115,9 @@ class ConnectionProfile(Part):
     def qualified(self) -> str:
         """The name by which it is found from everywhere: SCOPE/name, or the name alone."""
         return f"{self.scope}/{self.name}" if self.scope else self.name
+
+
+def checked_name(name: str, what: str = "") -> str:
+    """A name that a new connection may have; InvalidError says why it may not."""
+    said = {"name": name, "connection_type": "any", "connection_params": Part()}
+    return structure(ConnectionProfile, said, what=what or f"Connection {name!r}").name

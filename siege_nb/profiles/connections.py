@@ -14,7 +14,7 @@ from siege_nb.declare import structure
 from siege_nb.errors import DamagedError, InvalidError, Issue, NotFoundError
 from siege_nb.models.connection import ConnectionMetadata, ConnectionProfile
 from siege_nb.profiles.documents import created, merged, taken
-from siege_nb.profiles.drafts import drafted, ident_of, opened, shown, uncounted, with_open_secrets
+from siege_nb.profiles.drafts import drafted, ident_of, shown, uncounted, with_open_secrets
 from siege_nb.profiles.places import HERE, Place, at, path, rows, until_kept
 from siege_nb.profiles.reasons import empty, false, nothing, raising
 from siege_nb.profiles.sections import SECTIONS, both, said_in
@@ -121,7 +121,7 @@ def clone_connection_profile(
 ) -> dict[str, Any] | None:
     """Save a connection like another one, with its secrets sealed anew; its history stays with the first."""
     workspace = at(config_directory)
-    like = opened(workspace, workspace.store.connections.find(connection_id).item, sealed_only=True)
+    like = workspace.opened(workspace.store.connections.find(connection_id).item, act="clone", sealed_only=True)
     said = like.metadata.model_dump(exclude={"created_date", "last_used", "last_connected", "connection_count"})
     new = {"connection_id": str(uuid.uuid4()), "name": new_name, "metadata": ConnectionMetadata(**said)}
     return shown(workspace.save(like.model_copy(update=new), expected=""))
@@ -132,7 +132,7 @@ def open_profile(profile: Mapping[str, Any], config_directory: Place = HERE) -> 
     """A copy of a connection's dict with Secret objects for its secrets. Saving, testing and %%sql need none of it."""
     workspace = at(config_directory)
     ident = ident_of(profile, f"Connection {profile.get('name')!r}")
-    return with_open_secrets(opened(workspace, drafted(profile, _stored(workspace, ident))))
+    return with_open_secrets(workspace.opened(drafted(profile, _stored(workspace, ident))))
 
 
 def _update(workspace: Workspace, ident: str, updates: Mapping[str, Any]) -> None:

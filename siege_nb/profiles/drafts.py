@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from siege_nb.adapters.base import Params
-from siege_nb.declare import Reference, Secret, secrets_of, structure, with_secrets
+from siege_nb.declare import secrets_of, structure
 from siege_nb.errors import InvalidError, Issue
 from siege_nb.facts import Use
-from siege_nb.models.connection import ConnectionProfile
+from siege_nb.models.connection import ConnectionProfile, checked_name
 from siege_nb.models.stamps import safe_code
 from siege_nb.profiles.documents import document, key, place, typed
 from siege_nb.profiles.sections import said_in, section_of
 from siege_nb.store import UnknownParams
 from siege_nb.store.edits import used
 from siege_nb.store.shapes import CONNECTIONS, params_type
-from siege_nb.workspace import Workspace
 
 
 def shown(profile: ConnectionProfile) -> dict[str, Any]:
@@ -42,7 +41,7 @@ def drafted(given: Mapping[str, Any], stored: ConnectionProfile | None) -> Conne
     try:
         profile = structure(ConnectionProfile, {**given, "connection_params": found or Params()}, at_rest=True)
         if stored is None or profile.name != stored.name:
-            named(profile.name)
+            checked_name(profile.name)
     except InvalidError as error:
         issues = [*error.issues, *issues]
     if issues or profile is None:
@@ -59,11 +58,6 @@ def ident_of(given: Mapping[str, Any], what: str) -> str:
     except ValueError as error:
         problem = str(error)
     raise InvalidError(what, [Issue("connection_id", problem)])
-
-
-def named(name: str) -> None:
-    """Raise InvalidError for a name that could not be typed after a command; one in an old file may stay."""
-    structure(ConnectionProfile, {"name": name, "connection_type": "any", "connection_params": Params()})
 
 
 def closed(profile: ConnectionProfile) -> ConnectionProfile:
@@ -86,18 +80,6 @@ def uncounted(profile: ConnectionProfile, stored: ConnectionProfile, use: Use) -
         known["last_connected"] = said.last_connected
     known["connection_count"] = said.connection_count + max(0, now.connection_count - merged.connection_count)
     return profile.model_copy(update={"metadata": now.model_copy(update=known)})
-
-
-def opened(workspace: Workspace, profile: ConnectionProfile, *, sealed_only: bool = False) -> ConnectionProfile:
-    """A copy with its secrets in it; with `sealed_only`, references to other places stay references."""
-    elsewhere: dict[str, Secret] = {
-        path: secret
-        for path, secret in secrets_of(profile.connection_params)
-        if sealed_only and isinstance(secret, Reference) and secret.source != "encrypted"
-    }
-    blanked = with_secrets(profile.connection_params, dict.fromkeys(elsewhere, Secret("")))
-    found = workspace.opened(profile.model_copy(update={"connection_params": blanked}))
-    return found.model_copy(update={"connection_params": with_secrets(found.connection_params, elsewhere)})
 
 
 def with_open_secrets(profile: ConnectionProfile) -> dict[str, Any]:

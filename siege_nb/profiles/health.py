@@ -9,7 +9,6 @@ from typing import Any, Literal, overload
 from siege_nb.adapters.base import TestResult
 from siege_nb.errors import (
     AccessError,
-    ConnectError,
     InvalidError,
     Issue,
     NotFoundError,
@@ -24,8 +23,6 @@ from siege_nb.state.change import GENERATION
 from siege_nb.store.edits import used
 from siege_nb.workspace import Workspace
 
-#: How long ago a connection may last have been reached to be called so.
-HEALTH = {"excellent": timedelta(hours=1), "good": timedelta(days=1), "fair": timedelta(days=7)}
 #: A clock that is further ahead of everything in the store is wrong rather than the store so old.
 YEAR = timedelta(days=365)
 _LOST = "Connection profile not found"
@@ -74,21 +71,13 @@ def get_connection_status(connection_id: str, config_directory: Place = HERE) ->
         "name": profile.name,
         "type": profile.connection_type,
         "status": said.status,
-        "health": health(said.last_connected),
+        "health": said.health,
         "last_connected": written(said.last_connected),
         "connection_count": said.connection_count,
         "auto_connect": said.auto_connect,
         "created_date": written(said.created_date),
         "last_used": written(said.last_used),
     }
-
-
-def health(last_connected: datetime | None) -> str:
-    """How a connection fares that was last reached then."""
-    if last_connected is None:
-        return "unknown"
-    ago = now() - last_connected
-    return next((word for word, most in HEALTH.items() if ago < most), "poor")
 
 
 @overload
@@ -152,7 +141,7 @@ def _told(tested: TestResult) -> dict[str, Any]:
         "success": tested.ok,
         "error": _said(error) if error else None,
         "response_time_ms": tested.response_time_ms,
-        "problem": error.problem if isinstance(error, ConnectError) else "",
+        "problem": tested.problem,
         "steps": [asdict(step) for step in tested.steps],
     }
     if "spark_version" in tested.server:

@@ -83,12 +83,12 @@ class Vault:
         sealed: P = with_secrets(model, changed)
         return sealed
 
-    def open(self, model: P, *, kind: str, ident: str) -> P:
-        """A copy in which every reference is the secret it stands for."""
+    def open(self, model: P, *, kind: str, ident: str, sealed_only: bool = False) -> P:
+        """A copy in which every reference, or every one that lies in the model itself, is the secret it stands for."""
         secrets = {
             path: self.resolve(secret, kind=kind, ident=ident, path=path)
             for path, secret in secrets_of(model)
-            if isinstance(secret, Reference)
+            if isinstance(secret, Reference) and (secret.source == "encrypted" or not sealed_only)
         }
         opened: P = with_secrets(model, secrets)
         return opened
