@@ -84,13 +84,13 @@ def drawn(count: int, seed: int) -> list[Mutant]:
     return found
 
 
-def survives(mutant: Mutant, copy: Path) -> bool:
-    """Whether all tests of the room pass with the mutant in its place."""
+def killer(mutant: Mutant, copy: Path) -> str:
+    """The test that fails with the mutant in its place; "" when all of the room's pass."""
     target = copy / mutant.file
     original = target.read_text()
     target.write_text(mutant.code)
     try:
-        return _passes(copy, _tests(mutant.file))
+        return _failing(copy, _tests(mutant.file))
     finally:
         target.write_text(original)
 
@@ -113,17 +113,16 @@ def main() -> int:
         def run(mutant: Mutant) -> bool:
             copy = copies.get()
             try:
-                alive = survives(mutant, copy)
+                by = killer(mutant, copy)
             finally:
                 copies.put(copy)
-            print("ALIVE " if alive else "killed", mutant.where(), flush=True)
-            return alive
+            print(f"killed {mutant.where()}\n    by {by}" if by else f"ALIVE  {mutant.where()}", flush=True)
+            return not by
 
-        unharmed = copies.get()
-        if not all(_passes(unharmed, tests) for tests in ROOMS.values()):
-            print("The tests fail without any mutant; nothing can be said.")
-            return 1
-        copies.put(unharmed)
+        for tests in ROOMS.values():
+            if failing := _failing(Path(folder) / "0", tests):
+                print(f"Without any mutant {failing} fails; nothing can be said.")
+                return 1
         with ThreadPoolExecutor(given.jobs) as pool:
             alive = [mutant for mutant, lives in zip(mutants, pool.map(run, mutants), strict=True) if lives]
     explained = json.loads(EXPLAINED.read_text()) if EXPLAINED.exists() else {}
@@ -206,22 +205,27 @@ def _tests(file: str) -> tuple[str, ...]:
     return (*((str(near.relative_to(ROOT)),) if near.exists() else ()), *ROOMS[room])
 
 
-def _passes(copy: Path, tests: tuple[str, ...]) -> bool:
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+def _failing(copy: Path, tests: tuple[str, ...]) -> str:
+    """The first test that fails, or why there is none that ended; "" when all pass."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-rfE", "-p", "no:cacheprovider", *tests]
     environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     process = subprocess.Popen(
-        command, cwd=copy, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        command, cwd=copy, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
     )
     try:
-        return process.wait(LONGEST) == 0
+        said, _ = process.communicate(timeout=LONGEST)
     except subprocess.TimeoutExpired:
-        return False
+        return f"no end after {LONGEST:g} s"
     finally:
         try:
             os.killpg(process.pid, 9)  # and whatever the tests started
         except ProcessLookupError:
             pass
         process.wait()
+    if process.returncode == 0:
+        return ""
+    told = [line for line in said.decode(errors="replace").splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return told[-1][:200] if told else f"exit code {process.returncode}"
 
 
 def _copied(folder: Path) -> Path:
