@@ -22,8 +22,8 @@ from siege_nb.errors import ConflictError, InvalidError, NotFoundError
 from siege_nb.models.connection import ConnectionProfile
 from siege_nb.models.stamps import now
 from siege_nb.pool import Lease
+from siege_nb.query.ask import ask
 from siege_nb.query.result import Result
-from siege_nb.query.run import ask
 from siege_nb.query.session import Browsable, Column, Schema, Table
 from siege_nb.query.statements import Grammar
 from siege_nb.workspace import Workspace

@@ -23,7 +23,8 @@ from siege_nb import adapters
 from siege_nb.adapters.base import Adapter
 from siege_nb.declare import Reference, Secret, fields, schema, secrets_of, structure, table, unstructure, with_secrets
 from siege_nb.errors import InvalidError, QueryError, SiegeError
-from siege_nb.query.run import Worker, ask
+from siege_nb.query.ask import ask
+from siege_nb.query.run import Worker
 from siege_nb.query.session import Browsable, Cancellable, Queryable
 
 _SECRET_NAME = re.compile(r"password|passphrase|secret|token|private_key", re.IGNORECASE)

@@ -6,6 +6,7 @@ import getpass
 import os
 import sys
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ from siege_nb.models.client import ClientProfile
 from siege_nb.models.connection import ConnectionProfile
 from siege_nb.models.stamps import now
 from siege_nb.pool import Key, Lease, Pool
+from siege_nb.query.ask import PLAIN, How, ask, counts
 from siege_nb.query.result import Result
-from siege_nb.query.run import ask, counts
 from siege_nb.query.session import Answer, Session
 from siege_nb.settings import Settings
 from siege_nb.state import Audit, Directory, Record
@@ -86,18 +87,12 @@ class Workspace:
             raise
 
     def query(
-        self, name: Named, sql: str, namespace: Mapping[str, Any], *, timeout: float | None = None
+        self, name: Named, sql: str, namespace: Mapping[str, Any], how: How = PLAIN, *, timeout: float | None = None
     ) -> Result:
         """Run the statements of a text on the cells' session; the last answer is the result."""
         profile = self._named(name)
-        lease = self.lease(profile)
-        session = lease.queryable
-        if session is None:
-            raise InvalidError(f"{profile.name} cannot be queried with SQL.")
-        answers, values, seconds = lease.call(lambda: ask(session, sql, namespace), timeout=timeout)
-        *earlier, last = answers or [Answer()]
-        told = (counts(earlier), lease.in_transaction)
-        return Result(last, sql, lease.name, seconds, values, *told, environment=profile.environment)
+        result = asked(self.lease(profile), sql, namespace, how, timeout=timeout)
+        return replace(result, environment=profile.environment)
 
     def test(self, name: Named) -> TestResult:
         """Try a saved connection, with a session of its own, and keep how it went."""
@@ -221,6 +216,18 @@ class Workspace:
 
     def _seal(self, profile: ConnectionProfile) -> Part:
         return self.vault.seal(profile.connection_params, kind="connection", ident=profile.connection_id)
+
+
+def asked(
+    lease: Lease, sql: str, namespace: Mapping[str, Any], how: How = PLAIN, *, timeout: float | None = None
+) -> Result:
+    """Run the statements of a text on a session, whoever it belongs to; the last answer is the result."""
+    session = lease.queryable
+    if session is None:
+        raise InvalidError(f"{lease.name} cannot be queried with SQL.")
+    answers, values, seconds = lease.call(lambda: ask(session, sql, namespace, how), timeout=timeout)
+    *earlier, last = answers or [Answer()]
+    return Result(last, sql, lease.name, seconds, values, counts(earlier), lease.in_transaction)
 
 
 def actor() -> str:

@@ -120,7 +120,8 @@ def main() -> int:
             return not by
 
         for tests in ROOMS.values():
-            if failing := _failing(Path(folder) / "0", tests):
+            # Twice: a machine that is busy fails what is measured in seconds.
+            if (failing := _failing(Path(folder) / "0", tests)) and _failing(Path(folder) / "0", tests):
                 print(f"Without any mutant {failing} fails; nothing can be said.")
                 return 1
         with ThreadPoolExecutor(given.jobs) as pool:

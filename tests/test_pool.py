@@ -18,7 +18,8 @@ from siege_nb.adapters.duckdb import DuckDBAdapter, DuckDBParams
 from siege_nb.declare import structure
 from siege_nb.errors import ConflictError, ConnectError, ConnectTimeoutError, QueryError, QueryTimeoutError
 from siege_nb.pool import Key, Lease, Pool
-from siege_nb.query.run import StoppedError, ask
+from siege_nb.query.ask import ask
+from siege_nb.query.run import StoppedError
 from siege_nb.query.session import Answer, Queryable, Session
 from siege_nb.testing import BareHost
 from tests.servers import MariaDB

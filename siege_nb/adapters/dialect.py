@@ -16,7 +16,7 @@ from siege_nb.declare import Secret, ui
 from siege_nb.errors import InvalidError, MissingDriverError, SiegeError
 from siege_nb.masking import mask
 from siege_nb.query import binds
-from siege_nb.query.session import Answer, Column, Schema, Session, Table
+from siege_nb.query.session import Answer, Column, Schema, Session, Table, Take
 from siege_nb.query.statements import STANDARD, Grammar, begins_transaction, ends_transaction
 
 if TYPE_CHECKING:
@@ -54,10 +54,10 @@ class DialectSession(SQLSession):
         if stop := _stopper(connection, self._cursor):
             stop()
 
-    def run(self, text: str, values: Any) -> Answer:
+    def run(self, text: str, values: Any, take: Take) -> Answer:
         begins, ends = begins_transaction(text, self.grammar), ends_transaction(text, self.grammar)
         try:
-            answer = self._turned(text, ends) if self.commits and (begins or ends) else self._sent(text, values)
+            answer = self._turned(text, ends) if self.commits and (begins or ends) else self._sent(text, values, take)
             if self.commits and not (begins or self._in_transaction):
                 self.connection.commit()
         except Exception as error:
@@ -71,11 +71,11 @@ class DialectSession(SQLSession):
         self._in_transaction = self._in_transaction or begins
         return answer
 
-    def _sent(self, text: str, values: Any) -> Answer:
+    def _sent(self, text: str, values: Any, take: Take) -> Answer:
         with self._cursors() as cursor:
             sent, given = bound(text, values, str(self.dialect.paramstyle), self.grammar)
             cursor.execute(sent, given) if given else cursor.execute(sent)
-            return self.answer(cursor)
+            return self.answer(cursor, take)
 
     def _turned(self, text: str, ends: bool) -> Answer:
         """A BEGIN, COMMIT or ROLLBACK to a driver that begins by itself; its server must not be told twice."""

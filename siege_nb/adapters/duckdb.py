@@ -12,8 +12,8 @@ from siege_nb.adapters.failures import Rule, Said, translate
 from siege_nb.adapters.files import MEMORY, FileParams
 from siege_nb.errors import ConnectError, QueryError, SiegeError
 from siege_nb.query import binds, statements
-from siege_nb.query.columns import distinct
-from siege_nb.query.session import Answer, Column, Schema, Session, Table
+from siege_nb.query.columns import distinct, gather
+from siege_nb.query.session import ALL, Answer, Column, Schema, Session, Table, Take
 from siege_nb.query.statements import begins_transaction
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class DuckDBSession:
             problem.place(sql, 0, 1, 1)
         raise problem
 
-    def execute(self, statement: str, values: Mapping[str, Any]) -> Answer:
+    def execute(self, statement: str, values: Mapping[str, Any], take: Take = ALL) -> Answer:
         import duckdb
 
         text, given = binds.render(statement, values, "dollar")
@@ -125,7 +125,8 @@ class DuckDBSession:
         else:
             if relation is None or table is None or not (returns or kind in _GIVING or _is_something(table)):
                 return Answer()
-            return Answer(_plain(table, relation.types, statement))
+            shown = _plain(table, relation.types, statement)
+            return gather(shown.column_names, iter([shown.columns]), take)
         finally:
             # A COMMIT that fails has ended its transaction as well.
             if kind == "TRANSACTION":

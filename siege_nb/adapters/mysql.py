@@ -19,7 +19,7 @@ from siege_nb.adapters.sql import HostName, Place, SQLAdapter, SQLSession
 from siege_nb.declare import Secret, ui
 from siege_nb.errors import QueryError
 from siege_nb.query.columns import Build, as_text
-from siege_nb.query.session import Answer, Column, Schema, Session, Table
+from siege_nb.query.session import Answer, Column, Schema, Session, Table, Take
 from siege_nb.query.statements import Grammar
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class MySQLSession(SQLSession):
                 return as_text(value)
         return value
 
-    def run(self, text: str, values: Any) -> Answer:
+    def run(self, text: str, values: Any, take: Take) -> Answer:
         # Raw: the server's text goes to Arrow as it came, past the driver's objects for each value.
         cursor = self.connection.cursor(raw=True)
         try:
@@ -90,9 +90,9 @@ class MySQLSession(SQLSession):
                 cursor.execute(*_marked(text, values))
             else:
                 cursor.execute(text)
-            answer = self.answer(cursor)
+            answer = self.answer(cursor, take)
             while cursor.nextset():  # a procedure gives several; the last one with rows is its answer
-                following = self.answer(cursor)
+                following = self.answer(cursor, take)
                 answer = following if following.table is not None or answer.table is None else answer
         finally:
             self._release(cursor)

@@ -14,7 +14,7 @@ from siege_nb.adapters.sql import HostName, Place, SQLAdapter, SQLSession
 from siege_nb.declare import Secret, ui
 from siege_nb.errors import QueryError, SiegeError
 from siege_nb.query.columns import Build
-from siege_nb.query.session import Answer, Column, Schema, Session, Table
+from siege_nb.query.session import Answer, Column, Schema, Session, Table, Take
 from siege_nb.query.statements import first_word, outside
 
 if TYPE_CHECKING:
@@ -66,11 +66,11 @@ class PostgresSession(SQLSession):
     def interrupt(self, connection: Any) -> None:
         connection.cancel_safe(timeout=min(self.deadline, 5.0))
 
-    def run(self, text: str, values: Any) -> Answer:
+    def run(self, text: str, values: Any, take: Take) -> Answer:
         if first_word(text) == "COPY" and any(outside(text, r"(?i:\b(?:TO\s+STDOUT|FROM\s+STDIN)\b)")):
             hint = "SELECT the rows, or COPY to and from a file of the server."
             raise QueryError("COPY through the client is not supported here.", kind="usage", hint=hint)
-        return super().run(text, values)
+        return super().run(text, values, take)
 
     def beat(self) -> None:
         self.connection.execute("")  # an empty statement is answered even in an aborted transaction

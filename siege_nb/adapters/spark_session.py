@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from siege_nb.errors import ConnectError, QueryError, SiegeError
 from siege_nb.query import binds
-from siege_nb.query.columns import distinct
-from siege_nb.query.session import Answer, Column, Schema, Table
+from siege_nb.query.columns import distinct, gather
+from siege_nb.query.session import ALL, Answer, Column, Schema, Table, Take
 from siege_nb.query.statements import Grammar, split
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class SparkSQLSession:
     def split(self, sql: str) -> list[str]:
         return split(sql, self.grammar)
 
-    def execute(self, statement: str, values: Mapping[str, Any]) -> Answer:
+    def execute(self, statement: str, values: Mapping[str, Any], take: Take = ALL) -> Answer:
         spark = self.spark
         text, given = binds.render(statement, values, "named", self.grammar)
         try:
@@ -48,7 +48,9 @@ class SparkSQLSession:
             frame = spark.sql(text, args=given or None)
             if not frame.columns:
                 return Answer()
-            return Answer(_fetched(frame))
+            # One more than is wanted tells whether there are more; Spark itself sends no others.
+            table = _fetched(frame if take.rows is None else frame.limit(take.rows + 1))
+            return gather(table.column_names, iter([table.columns]), take)
         except Exception as error:  # the border: no exception of Spark's passes
             failure = self._explain(error, statement, values, text)
         raise failure

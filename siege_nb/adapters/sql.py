@@ -19,8 +19,8 @@ from siege_nb.adapters.failures import Said
 from siege_nb.errors import ConnectError, QueryError, SiegeError
 from siege_nb.masking import mask
 from siege_nb.query import binds
-from siege_nb.query.columns import BATCH, Build, to_table
-from siege_nb.query.session import Answer, Column, Schema, Table
+from siege_nb.query.columns import BATCH, Build, built, gather
+from siege_nb.query.session import ALL, Answer, Column, Schema, Table, Take
 from siege_nb.query.statements import STANDARD, Grammar, split
 
 if TYPE_CHECKING:
@@ -149,11 +149,11 @@ class SQLSession:
         """What a transaction that a failure left open means for the user."""
         return "The transaction is still open: COMMIT or ROLLBACK."
 
-    def run(self, text: str, values: Any) -> Answer:
-        """Send one statement and take all that comes back."""
+    def run(self, text: str, values: Any, take: Take) -> Answer:
+        """Send one statement and take what comes back."""
         with closing(self.connection.cursor()) as cursor:
             cursor.execute(text, values) if values else cursor.execute(text)
-            return self.answer(cursor)
+            return self.answer(cursor, take)
 
     # --- what the house asks of a session
 
@@ -161,7 +161,7 @@ class SQLSession:
         """The statements of a text."""
         return split(sql, self.grammar)
 
-    def execute(self, statement: str, values: Mapping[str, Any]) -> Answer:
+    def execute(self, statement: str, values: Mapping[str, Any], take: Take = ALL) -> Answer:
         """Run one statement; its cursor is closed when this returns."""
         text, given = binds.render(statement, values, self.style, self.grammar)
         if isinstance(given, dict):
@@ -170,7 +170,7 @@ class SQLSession:
             given = [self.adapt(value) for value in given]
         with self._using():
             try:
-                return self.run(text, given)
+                return self.run(text, given, take)
             except SiegeError as error:
                 failure = error.with_traceback(None)
             except Exception as error:  # the border: no driver's exception passes
@@ -240,12 +240,12 @@ class SQLSession:
 
     # --- inside
 
-    def answer(self, cursor: Any) -> Answer:
-        """All that a cursor has, fetched."""
+    def answer(self, cursor: Any, take: Take) -> Answer:
+        """What a cursor has, fetched."""
         if cursor.description is None:
             return Answer(rowcount=cursor.rowcount if cursor.rowcount >= 0 else None)
         names = [column[0] for column in cursor.description]
-        return Answer(to_table(names, self._batches(cursor), self.builders(cursor)))
+        return gather(names, built(names, self._batches(cursor), self.builders(cursor)), take)
 
     def _batches(self, cursor: Any) -> Iterator[list[Any]]:
         while rows := cursor.fetchmany(BATCH):

@@ -9,8 +9,10 @@ whole and broken numbers meet as double, decimals at the larger scale, bytes and
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from siege_nb.query.session import ALL, Answer, Cut, Take
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,20 +25,49 @@ Array: TypeAlias = Any
 Build: TypeAlias = Callable[[Sequence[Any]], Array]
 
 
-def to_table(
+def built(
     names: Sequence[str], batches: Iterable[Sequence[Sequence[Any]]], builders: Sequence[Build] = ()
-) -> pa.Table:
-    """The rows of all batches as one table; each batch may be forgotten once it is taken."""
+) -> Iterator[list[Array]]:
+    """The columns of each batch of rows, the first piece even if there is no row; a batch may then be forgotten."""
+    makers = builders or [guess] * len(names)
+    nothing = True
+    for rows in batches:
+        nothing = False
+        # Not zip(*rows): it makes an iterator for each row, and the garbage collector doubles the time.
+        yield [build([row[n] for row in rows]) for n, build in enumerate(makers)]
+    if nothing:
+        yield [build(()) for build in makers]
+
+
+def gather(names: Sequence[str], pieces: Iterator[Sequence[Array]], take: Take = ALL) -> Answer:
+    """As much of the pieces as is to be taken; each is the columns of some rows, and there is always a first.
+
+    The iterator is closed when there is enough: who yields lets go of the rest of the rows then.
+    """
     import pyarrow as pa
 
-    makers = builders or [guess] * len(names)
-    columns: list[list[Array]] = [[] for _ in names]
-    for rows in batches:
-        for n, (column, build) in enumerate(zip(columns, makers, strict=True)):
-            # Not zip(*rows): it makes an iterator for each row, and the garbage collector doubles the time.
-            column.append(build([row[n] for row in rows]))
-    arrays = [_join(column or [build(())]) for column, build in zip(columns, makers, strict=True)]
-    return pa.table(arrays, names=distinct(names))
+    told, columns = distinct(names), list[list[Array]]([] for _ in names)
+    count = size = 0
+    cut: Cut = ""
+    for piece in pieces:
+        rows = len(piece[0]) if piece else 0
+        if take.rows is not None and count + rows > take.rows:
+            piece, rows, cut = [array[: take.rows - count] for array in piece], take.rows - count, "limit"
+        count += rows
+        if take.into is not None:
+            take.into.write(pa.table(list(piece), names=told))
+        else:
+            for column, array in zip(columns, piece, strict=True):
+                column += array.chunks or [pa.array([], array.type)] if isinstance(array, pa.ChunkedArray) else [array]
+            size += sum(array.nbytes for array in piece)
+            cut = cut or ("memory" if take.memory is not None and size > take.memory else "")
+        if cut:
+            break
+    if isinstance(pieces, Generator):
+        pieces.close()
+    if take.into is not None:
+        return Answer(rowcount=count, cut=cut)
+    return Answer(pa.table([join(column) for column in columns], names=told), cut=cut)
 
 
 def distinct(names: Sequence[str]) -> list[str]:
@@ -143,7 +174,8 @@ def _widened(made: Array) -> Array:
     return made.cast(pa.decimal256(76, made.type.scale) if wide else pa.decimal128(38, made.type.scale))
 
 
-def _join(chunks: list[Array]) -> Array:
+def join(chunks: list[Array]) -> Array:
+    """The chunks as one column of the narrowest type in which none of them loses anything."""
     import pyarrow as pa
 
     told = [chunk for chunk in chunks if chunk.null_count < len(chunk)] or chunks[:1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from siege_nb.query.statements import Grammar
 
@@ -22,13 +22,40 @@ class Session(Protocol):
         """Let go of it. Closing twice is closing once; it never raises."""
 
 
+#: Why rows are missing in an answer: so many were asked for, or memory would not hold more; "" where all are here.
+Cut = Literal["", "limit", "memory"]
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What one statement gave: rows as Arrow, or how many rows it changed, or neither."""
 
     table: pa.Table | None = None
-    #: Rows changed; None where the engine does not tell.
+    #: Rows changed, or handed on to a sink; None where the engine does not tell.
     rowcount: int | None = None
+    cut: Cut = ""
+
+
+class Sink(Protocol):
+    """Where rows go that are not to be held."""
+
+    def write(self, table: pa.Table) -> None:
+        """Take some more rows. Types may widen from one piece to the next; the first comes even if it has no rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """How much of an answer is taken, and where to."""
+
+    #: No more rows than these; None for all.
+    rows: int | None = None
+    #: No more bytes of Arrow than these, about; None for whatever comes.
+    memory: int | None = None
+    #: Where the rows go, piece by piece, instead of being held. They come in the session's thread.
+    into: Sink | None = None
+
+
+ALL = Take()
 
 
 @runtime_checkable
@@ -46,8 +73,11 @@ class Queryable(Session, Protocol):
     def split(self, sql: str) -> list[str]:
         """The statements of a text, cut by the engine's own rules; empty ones are left out."""
 
-    def execute(self, statement: str, binds: Mapping[str, Any]) -> Answer:
-        """Run one statement whose `:name` placeholders all stand in `binds`; raises QueryError or ConnectError."""
+    def execute(self, statement: str, binds: Mapping[str, Any], take: Take = ALL) -> Answer:
+        """Run one statement whose `:name` placeholders all stand in `binds`; raises QueryError or ConnectError.
+
+        What is not taken of its rows is let go of before this returns, and the session goes on.
+        """
 
 
 @runtime_checkable

@@ -32,7 +32,8 @@ from siege_nb.errors import (
     SiegeError,
 )
 from siege_nb.masking import mask
-from siege_nb.query.run import Worker, ask
+from siege_nb.query.ask import ask
+from siege_nb.query.run import Worker
 from siege_nb.query.session import Browsable, Cancellable, Queryable
 from siege_nb.query.statements import STANDARD
 from siege_nb.testing import BareHost

@@ -14,7 +14,7 @@ import pytest
 from siege_nb.adapters.duckdb import DuckDBAdapter, DuckDBParams, DuckDBSession
 from siege_nb.declare import structure
 from siege_nb.errors import ConnectError, IntegrityError, InvalidError, QueryError
-from siege_nb.query.run import ask
+from siege_nb.query.ask import ask
 from siege_nb.testing import BareHost
 from tests.kernel.kernel import Kernel
 

@@ -25,7 +25,8 @@ from siege_nb.errors import (
     QueryError,
     QueryTimeoutError,
 )
-from siege_nb.query.run import Worker, ask
+from siege_nb.query.ask import ask
+from siege_nb.query.run import Worker
 from siege_nb.testing import AdapterContract, BareHost
 from tests.servers import SilentServer, closed_port
 from tests.servers.spark import JAVA, SparkCluster, SparkConnect

@@ -27,7 +27,7 @@ from siege_nb.errors import (
     QueryError,
     QueryTimeoutError,
 )
-from siege_nb.query.run import ask
+from siege_nb.query.ask import ask
 from siege_nb.testing import BareHost
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from siege_nb.query.columns import decimals, distinct, guess, parsed, to_table, typed
+from siege_nb.query.columns import Build, built, decimals, distinct, gather, guess, parsed, typed
 
 D = Decimal
+
+
+def to_table(names: Sequence[str], batches: Iterable[Any], builders: Sequence[Build] = ()) -> Any:
+    return gather(names, built(names, batches, builders)).table
 
 
 @pytest.mark.parametrize(("names", "told"), [
