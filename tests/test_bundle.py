@@ -106,6 +106,16 @@ def test_everything_goes_out_and_comes_back_but_the_secrets(full: Workspace, mak
         there.lease("ACME/wh")
 
 
+def test_what_goes_out_is_on_record_once(full: Workspace) -> None:
+    bundle(full)
+    (record,) = [record for record in full.audit.records("database_sales.json") if record.act == "export"]
+    files = {kept.item.connection_id for kept in full.store.connections.list()}
+    assert {target.name for target in record.targets} == {
+        "database_sales.json", *(f"connections/connection_{ident}.json" for ident in files),
+    }  # fmt: skip
+    assert record.outcome == "seen"
+
+
 def test_a_client_goes_with_what_is_its_own_and_nothing_else(full: Workspace) -> None:
     found = bundle(full, "ACME")
     assert [c["client_code"] for c in found["clients"]] == ["ACME"]

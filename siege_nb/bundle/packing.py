@@ -28,6 +28,9 @@ PARTS: Mapping[str, Shape[Any]] = {
     "projects": PROJECTS, "clients": CLIENTS, "connections": CONNECTIONS, "databases": DATABASES,
 }  # fmt: skip
 
+#: What is taken out of these is on record: they say where secrets are used.
+WITNESSED = ("connections", "databases")
+
 
 def bundle(workspace: Workspace, client_code: str | None = None, names: Iterable[str] = ()) -> dict[str, Any]:
     """All profiles as one document; or a client's with its connections and projects; or some connections only."""
@@ -47,9 +50,8 @@ def bundle(workspace: Workspace, client_code: str | None = None, names: Iterable
     if not chosen:
         collections: list[Collection[Any]] = [getattr(store, part) for part in PARTS]
         damaged = [file.error.message for collection in collections for file in collection.damaged()]
-    for profile in found["connections"]:
-        assert isinstance(profile, ConnectionProfile)
-        workspace.witness("export", profile)
+    if files := [PARTS[part].file(PARTS[part].key(item)) for part in WITNESSED for item in found[part]]:
+        workspace.directory.witness("export", *files)
     parts = {part: [_document(PARTS[part], item) for item in items] for part, items in found.items()}
     document = {"format": FORMAT, "version": VERSION, "made": now().isoformat(), **parts}
     left_out = damaged + [line for part, items in found.items() for line in _left_out(PARTS[part], items)]
