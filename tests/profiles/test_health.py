@@ -133,6 +133,16 @@ def test_cleaning_up_removes_what_is_old_unused_and_never_reached() -> None:
         siege_nb.cleanup_old_connections(-1)
 
 
+def test_a_file_that_counts_nothing_counts_as_never_reached() -> None:
+    ident = aged("by hand", 100)
+    path = Path(f"config/connections/connection_{ident}.json")
+    document = json.loads(path.read_text())
+    del document["metadata"]["connection_count"]
+    path.write_text(json.dumps(document))
+    assert siege_nb.cleanup_old_connections(90, dry_run=True) == [ident]
+    assert [row.summary["connection_count"] for row in at("config").store.connections.rows()] == [0]
+
+
 def test_cleaning_up_refuses_by_a_clock_that_is_behind() -> None:
     aged("old", 100), aged("of tomorrow", -1)
     assert siege_nb.cleanup_old_connections(90) == 0
