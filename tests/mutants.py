@@ -1,6 +1,7 @@
 """Whether the tests of the store and the vault can fail: python -m tests.mutants [--count 200] [--seed N]
 
 Draws mutants of the rooms' code with cosmic-ray's operators, runs the fast tests against each, and names the survivors.
+The tests that were seen to run a mutant's line come first: most mutants fall to one of them within seconds.
 It fails when too many survive, when one does that stands in the heart, and when one has no explanation in
 tests/survivors.json.
 """
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,8 @@ HEART = {
     "siege_nb/state/journal.py": ("perform",),
 }
 LEAST_KILLED = 0.85
+#: So many tests are asked first.
+FEW = 40
 #: Seconds after which a mutant that hangs counts as killed.
 LONGEST = 240.0
 
@@ -85,13 +88,13 @@ def drawn(count: int, seed: int) -> list[Mutant]:
     return found
 
 
-def killer(mutant: Mutant, copy: Path) -> str:
-    """The test that fails with the mutant in its place; "" when all of the room's pass."""
+def killer(mutant: Mutant, copy: Path, near: list[str]) -> str:
+    """The test that fails with the mutant in its place; "" when those that are near and all of the room's pass."""
     target = copy / mutant.file
     original = target.read_text()
     target.write_text(mutant.code)
     try:
-        return _failing(copy, _tests(mutant.file))
+        return (_failing(copy, near) if near else "") or _failing(copy, _room(mutant.file)[1])
     finally:
         target.write_text(original)
 
@@ -116,17 +119,19 @@ def main() -> int:
         def run(mutant: Mutant) -> bool:
             copy = copies.get()
             try:
-                by = killer(mutant, copy)
+                by = killer(mutant, copy, near.get((mutant.file, mutant.line), []))
             finally:
                 copies.put(copy)
             print(f"killed {mutant.where()}\n    by {by}" if by else f"ALIVE  {mutant.where()}", flush=True)
             return not by
 
-        for tests in ROOMS.values():
+        near: dict[tuple[str, int], list[str]] = {}
+        for room, tests in ROOMS.items():
             # Twice: a machine that is busy fails what is measured in seconds.
-            if (failing := _failing(Path(folder) / "0", tests)) and _failing(Path(folder) / "0", tests):
+            if (failing := _failing(Path(folder) / "0", tests, seen=room)) and _failing(Path(folder) / "0", tests):
                 print(f"Without any mutant {failing} fails; nothing can be said.")
                 return 1
+            near |= _seen(Path(folder) / "0", room)
         with ThreadPoolExecutor(given.jobs) as pool:
             alive = [mutant for mutant, lives in zip(mutants, pool.map(run, mutants), strict=True) if lives]
     explained = json.loads(EXPLAINED.read_text()) if EXPLAINED.exists() else {}
@@ -203,15 +208,14 @@ def _other_platforms(code: str) -> set[int]:
     return lines
 
 
-def _tests(file: str) -> tuple[str, ...]:
-    room = next(room for room in ROOMS if file.startswith(room))
-    near = ROOT / ROOMS[room][0] / f"test_{Path(file).stem}.py"
-    return (*((str(near.relative_to(ROOT)),) if near.exists() else ()), *ROOMS[room])
+def _room(file: str) -> tuple[str, tuple[str, ...]]:
+    return next((room, tests) for room, tests in ROOMS.items() if file.startswith(room))
 
 
-def _failing(copy: Path, tests: tuple[str, ...]) -> str:
-    """The first test that fails, or why there is none that ended; "" when all pass."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-rfE", "-p", "no:cacheprovider", *tests]
+def _failing(copy: Path, tests: Sequence[str], *, seen: str = "") -> str:
+    """The first test that fails, or why there is none that ended; "" when all pass. What runs in a room may be seen."""
+    watching = ["-m", "coverage", "run", f"--rcfile={_noted(copy)}", f"--source={seen}"] if seen else []
+    command = [sys.executable, *watching, "-m", "pytest", "-x", "-q", "-rfE", "-p", "no:cacheprovider", *tests]
     environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     process = subprocess.Popen(
         command, cwd=copy, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
@@ -230,6 +234,35 @@ def _failing(copy: Path, tests: tuple[str, ...]) -> str:
         return ""
     told = [line for line in said.decode(errors="replace").splitlines() if line.startswith(("FAILED", "ERROR"))]
     return told[-1][:200] if told else f"exit code {process.returncode}"
+
+
+def _noted(copy: Path) -> Path:
+    """The file that tells coverage to note which test it was."""
+    file = copy / "coverage.ini"
+    file.write_text(f"[run]\ndata_file = {copy}/.coverage\ndynamic_context = test_function\n")
+    return file
+
+
+def _seen(copy: Path, room: str) -> dict[tuple[str, int], list[str]]:
+    """The tests that ran each line of a room; of many the first ones, for these are asked first and not alone."""
+    from coverage import CoverageData
+
+    data = CoverageData(str(copy / ".coverage"))
+    data.read()
+    found: dict[tuple[str, int], list[str]] = {}
+    for file in data.measured_files():
+        name = str(Path(file).relative_to(copy))
+        for line, contexts in data.contexts_by_lineno(file).items() if name.startswith(room) else ():
+            tests = sorted(filter(None, (_node(copy, context) for context in contexts)))
+            found[name, line] = tests[:FEW]
+    return found
+
+
+def _node(copy: Path, context: str) -> str:
+    """tests.vault.test_token.test_it, as coverage has it, in pytest's words; "" for what is no test of a file."""
+    module, _, function = context.rpartition(".")
+    file = f"{module.replace('.', '/')}.py"
+    return f"{file}::{function}" if function.startswith("test_") and (copy / file).exists() else ""
 
 
 def _copied(folder: Path) -> Path:
