@@ -11,7 +11,7 @@ from siege_nb.declare import structure, suspect
 from siege_nb.errors import InvalidError, Issue
 from siege_nb.models.client import ClientMetadata, ClientProfile, ClientTastes, DesignArtifacts
 from siege_nb.models.stamps import now
-from siege_nb.profiles.documents import created, document, key, merged, taken
+from siege_nb.profiles.documents import based_on, created, document, key, loaded, merged, saved, taken
 from siege_nb.profiles.places import HERE, Place, at, path, rows
 from siege_nb.profiles.reasons import empty, false, nothing, raising
 from siege_nb.store.shapes import CLIENTS
@@ -47,16 +47,18 @@ def create_client_profile(
 
 @raising
 def save_client_profile(profile: Mapping[str, Any], config_directory: Place = HERE) -> str:
-    """Write a client and give the path of its file; the dict stays as it is."""
+    """Write a client and give the path of its file; ConflictError when it was changed since this dict was loaded."""
     client = _stamped(_client(profile))
-    at(config_directory).store.clients.put(client)
+    clients = at(config_directory).store.clients
+    saved(profile, clients.put(client, expected=based_on(profile, clients, client.client_code)).version)
     return path(config_directory, CLIENTS.file(client.client_code))
 
 
 @nothing
 def load_client_profile(client_code: str, config_directory: Place = HERE) -> dict[str, Any] | None:
     """A client, or None; a damaged file is warned of."""
-    return document(CLIENTS, at(config_directory).store.clients.find(client_code).item)
+    kept = at(config_directory).store.clients.find(client_code)
+    return loaded(document(CLIENTS, kept.item), kept.version)
 
 
 @false

@@ -13,12 +13,13 @@ from siege_nb.adapters.base import Params
 from siege_nb.declare import structure
 from siege_nb.errors import DamagedError, InvalidError, Issue, NotFoundError
 from siege_nb.models.connection import ConnectionMetadata, ConnectionProfile
-from siege_nb.profiles.documents import created, merged, taken
+from siege_nb.profiles.documents import based_on, created, loaded, merged, saved, taken
 from siege_nb.profiles.drafts import drafted, ident_of, shown, uncounted, with_open_secrets
 from siege_nb.profiles.places import HERE, Place, at, path, rows, until_kept
 from siege_nb.profiles.reasons import empty, false, nothing, raising
 from siege_nb.profiles.sections import SECTIONS, both, said_in
 from siege_nb.profiles.usage import Usage, usages, written
+from siege_nb.store import Kept
 from siege_nb.store.edits import used
 from siege_nb.store.shapes import CONNECTIONS
 from siege_nb.workspace import Workspace
@@ -54,12 +55,16 @@ def create_connection_profile(
 
 @raising
 def save_connection_profile(profile: Mapping[str, Any], config_directory: Place = HERE) -> str:
-    """Seal the secrets of a connection, write it, and give the path of its file; the dict stays as it is."""
+    """Seal the secrets of a connection, write it, and give the path of its file; ConflictError as for a client."""
     workspace = at(config_directory)
     ident = ident_of(profile, f"Connection {profile.get('name')!r}")
     stored = _stored(workspace, ident)
     wanted = drafted(profile, stored)
-    workspace.save(uncounted(wanted, stored, workspace.facts.use(ident)) if stored else wanted)
+    wanted = uncounted(wanted, stored, workspace.facts.use(ident)) if stored else wanted
+    connections = workspace.store.connections
+    made, now = workspace.save(wanted, expected=based_on(profile, connections, ident)), connections.find(ident)
+    if now.item == made:  # else somebody has come between
+        saved(profile, now.version)
     return path(config_directory, CONNECTIONS.file(ident))
 
 
@@ -67,14 +72,14 @@ def save_connection_profile(profile: Mapping[str, Any], config_directory: Place 
 def load_connection_profile(connection_id: str, config_directory: Place = HERE) -> dict[str, Any] | None:
     """A connection, or None; a secret in it is its reference, and a damaged file is warned of."""
     workspace = at(config_directory)
-    return _loaded(workspace, workspace.store.connections.find(connection_id).item)
+    return _loaded(workspace, workspace.store.connections.find(connection_id))
 
 
 @nothing
 def find_connection_by_name(name: str, config_directory: Place = HERE) -> dict[str, Any] | None:
     """The connection of this name, however it is cased, or SCOPE/name; None also when several have it."""
     workspace = at(config_directory)
-    return _loaded(workspace, workspace.store.connections.find_named(name).item)
+    return _loaded(workspace, workspace.store.connections.find_named(name))
 
 
 @empty
@@ -159,8 +164,9 @@ def _listed(use: Usage, where: Place) -> dict[str, Any]:
     }
 
 
-def _loaded(workspace: Workspace, profile: ConnectionProfile) -> dict[str, Any]:
-    return shown(used(profile, workspace.facts.use(profile.connection_id)))
+def _loaded(workspace: Workspace, kept: Kept[ConnectionProfile]) -> dict[str, Any]:
+    profile = used(kept.item, workspace.facts.use(kept.item.connection_id))
+    return loaded(shown(profile), kept.version)
 
 
 def _stored(workspace: Workspace, ident: str) -> ConnectionProfile | None:

@@ -11,7 +11,7 @@ from siege_nb.engines import jdbc
 from siege_nb.errors import DamagedError, InvalidError, Issue, NotFoundError
 from siege_nb.models.connection import ConnectionProfile
 from siege_nb.models.database import DatabaseProfile
-from siege_nb.profiles.documents import created, document, key, merged, typed
+from siege_nb.profiles.documents import based_on, created, document, key, loaded, merged, saved, typed
 from siege_nb.profiles.places import HERE, Place, at, path, rows, until_kept
 from siege_nb.profiles.reasons import empty, false, nothing, notice, raising
 from siege_nb.store import edits
@@ -70,21 +70,22 @@ def create_database_config(
 
 @raising
 def save_database_config(config: Mapping[str, Any], config_directory: Place = HERE) -> str:
-    """Seal a database's password, write it, and give the path of its file; the dict stays as it is."""
+    """Seal a database's password, write it, and give the path of its file; ConflictError as for a client."""
     workspace = at(config_directory)
     name = key(config, "name", "The database")
     try:
         stored = workspace.store.databases.find(name).item
     except (NotFoundError, DamagedError):  # a damaged one is copied aside by who writes over it
         stored = None
-    _save(workspace, config, stored)
+    saved(config, _save(workspace, config, stored, based_on(config, workspace.store.databases, name)))
     return path(config_directory, DATABASES.file(name))
 
 
 @nothing
 def load_database_config(db_name: str, config_directory: Place = HERE) -> dict[str, Any] | None:
     """A database, or None; its password is a reference, and a damaged file is warned of."""
-    return document(DATABASES, at(config_directory).store.databases.find(db_name).item)
+    kept = at(config_directory).store.databases.find(db_name)
+    return loaded(document(DATABASES, kept.item), kept.version)
 
 
 @empty
@@ -158,7 +159,7 @@ def create_spark_session_with_databases(
 
 def _save(
     workspace: Workspace, given: Mapping[str, Any], stored: DatabaseProfile | None, version: str | None = None
-) -> None:
+) -> str:
     what = f"Database {given['name']!r}"
     wanted = typed(DatabaseProfile, given, stored, what)
 
@@ -173,7 +174,7 @@ def _save(
 
     check(stored)  # before a key is asked for in vain
     sealed = workspace.vault.seal(wanted, kind="database", ident=wanted.name)
-    workspace.store.databases.put(sealed, expected=version, check=check)
+    return workspace.store.databases.put(sealed, expected=version, check=check).version
 
 
 def _refuse_derived(wanted: DatabaseProfile, there: DatabaseProfile | None, what: str) -> None:

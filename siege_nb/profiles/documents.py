@@ -10,7 +10,7 @@ from siege_nb.declare import Part, Reference, Secret, secrets_of, structure, sus
 from siege_nb.declare.secret import REFERENCE_KEY
 from siege_nb.errors import InvalidError, Issue
 from siege_nb.masking import MASK, is_mask
-from siege_nb.store import UnknownParams
+from siege_nb.store import Collection, UnknownParams
 from siege_nb.store.rows import value
 from siege_nb.store.shapes import Shape
 
@@ -27,6 +27,31 @@ def document(shape: Shape[T], item: T) -> dict[str, Any]:
     """An item as its file has it: a secret is its reference, and one that an old file holds in the clear is stars."""
     masked: T = with_secrets(item, {p: cast(Secret, MASK) for p, s in secrets_of(item) if not isinstance(s, Reference)})
     return shape.write(masked, masked)
+
+
+class Loaded(dict[str, Any]):
+    """A dict that knows which version of its file it was read from: what others have changed since is not undone."""
+
+    version: str | None = None
+
+
+def loaded(found: dict[str, Any], version: str) -> Loaded:
+    """The dict of a file of this version."""
+    result = Loaded(found)
+    result.version = version
+    return result
+
+
+def based_on(given: Mapping[str, Any], collection: Collection[Any], key: str) -> str | None:
+    """The version that is to be there for a dict to be saved; None for one that was not loaded, and for a new file."""
+    there = collection.directory.identity(collection.shape.file(key)) is not None
+    return given.version if there and isinstance(given, Loaded) else None
+
+
+def saved(given: Mapping[str, Any], version: str) -> None:
+    """From now on the dict is based on what was made of it."""
+    if isinstance(given, Loaded):
+        given.version = version
 
 
 def typed(model: type[T], given: Mapping[str, Any], stored: Part | None, what: str) -> T:

@@ -10,7 +10,7 @@ from typing import Any
 from siege_nb.declare import structure
 from siege_nb.errors import NotFoundError, SiegeError
 from siege_nb.models.project import ProjectProfile
-from siege_nb.profiles.documents import created, document, key, merged
+from siege_nb.profiles.documents import based_on, created, document, key, loaded, merged, saved
 from siege_nb.profiles.places import HERE, Place, at, path, rows
 from siege_nb.profiles.reasons import empty, false, nothing, raising
 from siege_nb.store.shapes import PROJECTS
@@ -37,16 +37,18 @@ def create_project_config(
 
 @raising
 def save_project_config(config: Mapping[str, Any], config_directory: Place = HERE) -> str:
-    """Write a project and give the path of its file."""
+    """Write a project and give the path of its file; ConflictError when it was changed since this dict was loaded."""
     project = _project(config)
-    at(config_directory).store.projects.put(project)
+    projects = at(config_directory).store.projects
+    saved(config, projects.put(project, expected=based_on(config, projects, project.project_code)).version)
     return path(config_directory, PROJECTS.file(project.project_code))
 
 
 @nothing
 def load_project_config(project_code: str, config_directory: Place = HERE) -> dict[str, Any] | None:
     """A project, or None; a damaged file is warned of."""
-    return document(PROJECTS, at(config_directory).store.projects.find(project_code).item)
+    kept = at(config_directory).store.projects.find(project_code)
+    return loaded(document(PROJECTS, kept.item), kept.version)
 
 
 @false

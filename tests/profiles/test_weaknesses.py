@@ -176,7 +176,7 @@ def test_naive_times_and_last_used_bumped_by_every_save() -> None:
     before = siege_nb.load_connection_profile(ident)
     assert before is not None
     assert siege_nb.update_connection_profile(ident, {"notes": "x"})
-    siege_nb.save_connection_profile(before)
+    siege_nb.save_connection_profile(dict(before))
     after = siege_nb.load_connection_profile(ident)
     assert after is not None
     for stamp in ("created_date", "last_used"):
@@ -229,3 +229,41 @@ def test_spark_specific_ignores_the_parameters_and_they_ignore_it() -> None:
     assert siege_nb.update_connection_profile(ident, {"connection_params": {"master_url": "local[3]"}})
     assert both("master_url") == {"local[3]"}
     assert both("driver_memory") == {"4g"}
+
+
+def test_a_save_undid_what_others_had_changed() -> None:
+    """What was loaded is saved over the version it was loaded from only; a dict of one's own is, as ever, over all."""
+    siege_nb.save_client_profile(siege_nb.create_client_profile("Acme", "A1", CONTACT))
+    siege_nb.save_project_config(siege_nb.create_project_config("One", "P1"))
+    siege_nb.save_database_config(siege_nb.create_database_config("d", "mysql", "h", 1, "d", "u", ""))
+    ident = saved("W", "sqlite", {"database": "x.db"})
+    kinds: list[tuple[Any, Any, Any, str, str]] = [
+        (siege_nb.load_client_profile, siege_nb.update_client_profile, siege_nb.save_client_profile,
+         "A1", "client_name"),
+        (siege_nb.load_project_config, siege_nb.update_project_config, siege_nb.save_project_config,
+         "P1", "description"),
+        (siege_nb.load_database_config, siege_nb.update_database_config, siege_nb.save_database_config,
+         "d", "team"),
+        (siege_nb.load_connection_profile, siege_nb.update_connection_profile, siege_nb.save_connection_profile,
+         ident, "notes"),
+    ]  # fmt: skip
+    for load, update, save, key, field in kinds:
+        mine, again = load(key), load(key)
+        assert mine == again == json.loads(json.dumps(mine)), "a dict as every other"
+        mine[field] = "first"
+        save(mine)
+        mine[field] = "second"
+        save(mine)
+        assert load(key)[field] == "second", "one's own saves are no conflict"
+        assert update(key, {field: "theirs"})
+        mine[field] = "mine"
+        with pytest.raises(ConflictError, match=f"changed by someone else.*{field}"):
+            save(mine)
+        assert load(key)[field] == "theirs"
+        save(dict(mine))
+        assert load(key)[field] == "mine"
+    mine = siege_nb.load_client_profile("A1")
+    assert siege_nb.delete_client_profile("A1")
+    assert mine is not None
+    siege_nb.save_client_profile(mine)
+    assert siege_nb.load_client_profile("A1") is not None, "what is gone can be put back"
