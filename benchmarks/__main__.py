@@ -5,6 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 
-for name in ("startup", "cell", "profiles"):
+for name in ("startup", "cell", "profiles", "fetch"):
     print(f"## {name}", flush=True)
     subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)

@@ -32,7 +32,8 @@ def _rows() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         ip = InteractiveShell.instance()
         ip.run_line_magic("load_ext", "sql")
-        ip.register_magic_function(ip.magics_manager.magics["cell"]["sql"], "cell", "peer")
+        ip.register_magic_function(ip.magics_manager.magics["cell"].pop("sql"), "cell", "peer")
+        ip.magics_manager.magics["line"].pop("sql")  # who comes second takes another name
         for option in ("displaycon=False", "feedback=0"):
             ip.run_line_magic("config", f"SqlMagic.{option}")
         ip.run_line_magic("load_ext", "siege_nb")

@@ -62,8 +62,14 @@ def report(rows: Iterable[Row]) -> None:
     print("| row | ours | peer | limit | ours/peer | ours/limit |")
     print("|---|---|---|---|---|---|")
     for r in rows:
-        times = " | ".join("–" if value is None else f"{value * 1000:.3f} ms" for value in (r.ours, r.peer, r.limit))
+        times = " | ".join(_figure(value, r.unit) for value in (r.ours, r.peer, r.limit))
         ratios = " | ".join("–" if value is None else f"{value:.2f}" for value in (r.ours_over_peer, r.ours_over_limit))
         print(f"| {r.name} | {times} | {ratios} |")
     if given.json:
         given.json.write_text(json.dumps([asdict(r) for r in rows], indent=2) + "\n")
+
+
+def _figure(value: float | None, unit: str) -> str:
+    if value is None:
+        return "–"
+    return f"{value * 1000:.3f} ms" if unit == "s" else f"{value / 1e6:.0f} MB"

@@ -9,29 +9,37 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
+from functools import partial
+from operator import methodcaller
 from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 from siege_nb.adapters.files import MEMORY, FileParams
 from siege_nb.declare import suggest, unstructure
-from siege_nb.errors import ConflictError, InvalidError, NotFoundError
+from siege_nb.errors import ConflictError, InvalidError, NotFoundError, QueryError
 from siege_nb.models.connection import ConnectionProfile
 from siege_nb.models.stamps import now
-from siege_nb.pool import Lease
+from siege_nb.pool import Key, Lease
+from siege_nb.query import profile as figures
 from siege_nb.query.ask import ask
 from siege_nb.query.result import Result
 from siege_nb.query.session import Browsable, Column, Schema, Table
 from siege_nb.query.statements import Grammar
-from siege_nb.workspace import Workspace
+from siege_nb.workspace import CELLS, Named, Workspace
 
-#: Who holds the session that is browsed over.
-BROWSER = "browser"
+#: Who holds the session that is browsed over, and the one of a survey, which nobody waits for.
+BROWSER, SURVEYOR = "browser", "surveyor"
 #: How long what was seen counts as true.
 KEEPS = timedelta(minutes=5)
+#: Seconds that each look of a survey may take: its session may be closed under it.
+LONGEST = 10.0
+#: A survey asks for the columns of all tables where there are no more of them.
+FEW = 200
 #: Rows that a sample has when nobody says how many.
 SAMPLE = 10
 #: More is no sample.
@@ -47,27 +55,10 @@ class Seen(Generic[T]):
     items: list[T]
     as_of: datetime
 
-
-@dataclass(frozen=True, slots=True)
-class ColumnProfile:
-    """One column in figures; None where its type has no such thing."""
-
-    name: str
-    native_type: str
-    nulls: int
-    distinct: int | None
-    least: Any
-    greatest: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """A table in figures."""
-
-    table: Table
-    rows: int
-    columns: list[ColumnProfile]
-    seconds: float
+    @property
+    def is_fresh(self) -> bool:
+        """It counts as true still."""
+        return timedelta() <= now() - self.as_of < KEEPS
 
 
 def schemas(workspace: Workspace, name: str, *, refresh: bool = False) -> Seen[Schema]:
@@ -84,6 +75,66 @@ def columns(workspace: Workspace, name: str, table: Table, *, refresh: bool = Fa
     """The columns of one table, in order."""
     about = ["columns", table.schema, table.name]
     return _seen(workspace, name, Column, about, lambda session: session.columns(table.schema, table.name), refresh)
+
+
+def recall(workspace: Workspace, conn: ConnectionProfile, type_: type[T], *of: str) -> Seen[T] | None:
+    """What is remembered of the schemas, the tables of a schema or the columns of a table, however old; never looks."""
+    return _recall(workspace, conn, type_, [_ABOUT[type_], *of])
+
+
+def survey(workspace: Workspace, conn: ConnectionProfile, wanted: Collection[str] = ()) -> None:
+    """Look at whatever is not remembered or no longer true, for who asks later and cannot wait.
+
+    Of the tables those that are `wanted`, by their names in small letters, have their columns looked at, or all.
+    """
+    with _session(workspace, conn, SURVEYOR) as lease:
+        session = lease.session
+        if not isinstance(session, Browsable):
+            return
+
+        def seen(type_: type[T], about: list[str], look: Callable[[Browsable], list[T]]) -> list[T]:
+            known = _recall(workspace, conn, type_, about)
+            fresh = known if known and known.is_fresh else None
+            return (fresh or _look(workspace, conn, lease, type_, about, look, timeout=LONGEST)).items
+
+        found: list[Table] = []
+        for place in seen(Schema, ["schemas"], methodcaller("schemas")):
+            found += seen(Table, ["tables", place.name], methodcaller("tables", place.name))
+        for table in found:
+            if len(found) <= FEW or table.name.casefold() in wanted:
+                where = table.schema, table.name
+                seen(Column, ["columns", *where], methodcaller("columns", *where))
+
+
+# More often than not what it finds is true; what it finds too often costs a look.
+_RESHAPES = re.compile(r"\b(?:create|alter|drop|rename|attach|detach|into|import|use|undrop|comment)\b", re.IGNORECASE)
+
+
+def changed(workspace: Workspace, conn: ConnectionProfile, sql: str) -> bool:
+    """Forget what was seen of a connection if the SQL that ran there may have made it untrue; tells whether it did."""
+    if not _RESHAPES.search(sql):
+        return False
+    workspace.facts.forget_metadata(conn.connection_id)
+    if lease := workspace.pool.find(Key(conn.connection_id, CELLS)):
+        _memories.pop(lease, None)
+    return True
+
+
+def exists(lease: Lease, word: str) -> bool:
+    """There is a table of this bare name for the session, be it a temporary one."""
+    session = lease.queryable
+    if session is None:
+        return False
+    if not lease.in_transaction:
+        try:
+            lease.call(lambda: session.execute(f"SELECT 1 FROM {word} WHERE 1 = 0", {}))
+        except QueryError as error:
+            return error.kind != "not_found"
+        return True
+    if not isinstance(session, Browsable):  # a statement that fails could end the transaction
+        return False
+    there = lease.call(lambda: [table.name for place in session.schemas() for table in session.tables(place.name)])
+    return word.casefold() in map(str.casefold, there)
 
 
 def search(
@@ -119,67 +170,27 @@ def find(workspace: Workspace, name: str, word: str, *, schema: str = "", refres
 
 def sample(workspace: Workspace, name: str, table: Table, rows: int = SAMPLE) -> Result:
     """Some rows of a table, whichever come first."""
-    return query(workspace, name, lambda quote: f"SELECT * FROM {_path(table, quote)} LIMIT {rows:d}")
+    return query(workspace, name, lambda grammar: f"SELECT * FROM {figures.path(table, grammar)} LIMIT {rows:d}")
 
 
-def profile(workspace: Workspace, name: str, table: Table) -> Profile:
+def profile(workspace: Workspace, name: str, table: Table) -> figures.Profile:
     """The columns of a table in figures, by one statement that reads it once."""
     known = columns(workspace, name, table, refresh=True).items
     if not known:
         raise InvalidError(f"{table.name} has no columns that could be counted.")
-    result = query(workspace, name, lambda quote: _figures(table, known, quote))
-    ((count, *figures),) = result
-    each = [figures[4 * n : 4 * n + 4] for n in range(len(known))]
-    found = [
-        ColumnProfile(column.name, column.native_type, count - filled, distinct, least, greatest)
-        for column, (filled, distinct, least, greatest) in zip(known, each, strict=True)
-    ]
-    return Profile(table, count, found, result.elapsed)
+    result = query(workspace, name, partial(figures.asking, table, known))
+    return figures.told(table, known, result[0], result.elapsed)
 
 
-def query(workspace: Workspace, name: str, written: Callable[[Callable[[str], str]], str]) -> Result:
-    """The answer to a statement, written with a function that quotes names as this engine does."""
+def query(workspace: Workspace, name: str, written: Callable[[Grammar], str]) -> Result:
+    """The answer to a statement, written for the grammar of the engine."""
     with _session(workspace, name) as lease:
         session = lease.queryable
         if session is None:
             raise InvalidError(f"{lease.name} cannot be queried with SQL.")
-        sql = written(quoting(session.grammar))
+        sql = written(session.grammar)
         answers, values, seconds = lease.call(lambda: ask(session, sql, {}))
     return Result(answers[-1], sql, lease.name, seconds, values)
-
-
-def quoting(grammar: Grammar) -> Callable[[str], str]:
-    """How an engine of this grammar quotes a name, whatever is in it."""
-    mark = "`" if grammar.backticks else '"'
-    return lambda name: mark + name.replace(mark, mark * 2) + mark
-
-
-# An engine compares and counts what has an order; of the rest some types cannot even be told apart.
-_ORDERED = re.compile(
-    r"\b(?:u?(?:tiny|small|medium|big|huge)?int(?:eger)?\d*|serial|decimal|numeric|number|real|float\d*|double|money"
-    r"|date|time|timetz|datetime\d*|timestamp\w*|interval|year|\w*char\d*|character|\w*text|string|enum|clob)\b",
-    re.IGNORECASE,
-)
-_ALIKE = re.compile(
-    r"\b(?:json|xml|point|box|path|polygon|line|lseg|circle|geometry|map|variant|object)\b|[\[<{]", re.IGNORECASE
-)
-
-
-def _figures(table: Table, known: Sequence[Column], quote: Callable[[str], str]) -> str:
-    wanted = ["count(*) AS n"]
-    for number, column in enumerate(known):
-        of, kind = quote(column.name), column.native_type
-        distinct = f"count(DISTINCT {of})" if not _ALIKE.search(kind) else "NULL"
-        # SQLite's columns need have no type: there everything has an order.
-        ordered = not kind or (_ORDERED.search(kind) and not _ALIKE.search(kind))
-        least, greatest = (f"min({of})", f"max({of})") if ordered else ("NULL", "NULL")
-        wanted += [f"count({of}) AS c{number}", f"{distinct} AS d{number}"]
-        wanted += [f"{least} AS l{number}", f"{greatest} AS g{number}"]
-    return f"SELECT {', '.join(wanted)} FROM {_path(table, quote)}"
-
-
-def _path(table: Table, quote: Callable[[str], str]) -> str:
-    return f"{quote(table.schema)}.{quote(table.name)}" if table.schema else quote(table.name)
 
 
 def _seen(
@@ -192,33 +203,63 @@ def _seen(
 ) -> Seen[T]:
     """What is remembered about a connection, if it is fresh and about the same database; else what a look finds."""
     conn = workspace.find(name)
-    key, of = json.dumps(about), _database(conn)
-    known = None if refresh or _in_memory(conn) else workspace.facts.recall(conn.connection_id, key)
-    same = known and isinstance(known.value, dict) and known.value.get("of") == of
-    if known and same and timedelta() <= now() - known.as_of < KEEPS:
-        return Seen([type_(**item) for item in known.value["items"]], known.as_of)
-    with _session(workspace, name) as lease:
-        session = lease.session
-        if not isinstance(session, Browsable):
-            raise InvalidError(f"{lease.name} cannot say what is in it: a {conn.connection_type} has no tables.")
-        items = lease.call(lambda: look(session))
-    at = now()
-    if not _in_memory(conn):  # what is in a memory ends with it
-        workspace.facts.remember(conn.connection_id, key, {"of": of, "items": [asdict(i) for i in items]}, at)
-    return Seen(items, at)
+    known = None if refresh or in_memory(conn) else _recall(workspace, conn, type_, about)
+    if known and known.is_fresh:
+        return known
+    with _session(workspace, conn) as lease:
+        return _look(workspace, conn, lease, type_, about, look)
+
+
+#: What was seen of databases in memory: it ends with their sessions.
+_memories: WeakKeyDictionary[Lease, dict[str, Seen[Any]]] = WeakKeyDictionary()
+_ABOUT: dict[type, str] = {Schema: "schemas", Table: "tables", Column: "columns"}
+
+
+def _recall(workspace: Workspace, conn: ConnectionProfile, type_: type[T], about: list[str]) -> Seen[T] | None:
+    key = json.dumps(about)
+    if in_memory(conn):
+        lease = workspace.pool.find(Key(conn.connection_id, CELLS))
+        return None if lease is None else _memories.get(lease, {}).get(key)
+    known = workspace.facts.recall(conn.connection_id, key)
+    if known is None or not isinstance(known.value, dict) or known.value.get("of") != _database(conn):
+        return None
+    return Seen([type_(**item) for item in known.value["items"]], known.as_of)
+
+
+def _look(
+    workspace: Workspace,
+    conn: ConnectionProfile,
+    lease: Lease,
+    type_: type[T],
+    about: list[str],
+    look: Callable[[Browsable], list[T]],
+    *,
+    timeout: float | None = None,
+) -> Seen[T]:
+    """What there is now; it is remembered."""
+    session = lease.session
+    if not isinstance(session, Browsable):
+        raise InvalidError(f"{lease.name} cannot say what is in it: a {conn.connection_type} has no tables.")
+    seen, key = Seen(lease.call(lambda: look(session), timeout=timeout), now()), json.dumps(about)
+    if in_memory(conn):
+        _memories.setdefault(lease, {})[key] = seen
+    else:
+        of = {"of": _database(conn), "items": [asdict(item) for item in seen.items]}
+        workspace.facts.remember(conn.connection_id, key, of, seen.as_of)
+    return seen
 
 
 @contextmanager
-def _session(workspace: Workspace, name: str) -> Iterator[Lease]:
+def _session(workspace: Workspace, name: Named, holder: str = BROWSER) -> Iterator[Lease]:
     """A lease to look over; the cells' own where no other sees the same database."""
     conn = workspace.find(name)
     ident, params = conn.connection_id, conn.connection_params
-    if not _in_memory(conn):
+    if not in_memory(conn):
         try:
-            yield workspace.lease(conn, BROWSER)
+            yield workspace.lease(conn, holder)
         finally:
-            if isinstance(params, FileParams):  # an open file keeps others out
-                workspace.pool.close(ident, BROWSER)
+            if isinstance(params, FileParams) or holder == SURVEYOR:  # an open file keeps others out
+                workspace.pool.close(ident, holder)
         return
     lease = workspace.lease(conn)
     if not lease.turn.acquire(blocking=False):
@@ -230,7 +271,8 @@ def _session(workspace: Workspace, name: str) -> Iterator[Lease]:
         lease.turn.release()
 
 
-def _in_memory(conn: ConnectionProfile) -> bool:
+def in_memory(conn: ConnectionProfile) -> bool:
+    """Its database is in its own session's memory."""
     return isinstance(conn.connection_params, FileParams) and conn.connection_params.database == MEMORY
 
 

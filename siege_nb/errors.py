@@ -15,7 +15,7 @@ SiegeError                            .hint; shows its message, not a stack, in 
 │   ├── AuthError (PermissionError)
 │   ├── TlsError
 │   └── ConnectTimeoutError (TimeoutError)
-├── QueryError                        .kind .line .column .statement .excerpt
+├── QueryError                        .kind .line .column .statement .excerpt .retryable
 │   ├── QueryTimeoutError (TimeoutError)
 │   ├── IntegrityError
 │   └── RateLimitError                .retry_at
@@ -24,6 +24,7 @@ SiegeError                            .hint; shows its message, not a stack, in 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,18 +35,35 @@ QueryKind = Literal[
     "permission", "constraint", "timeout", "cancelled", "truncated", "internal",
 ]  # fmt: skip
 
+#: Kinds of failed statements, and problems with connections, that pass by themselves.
+PASSING = frozenset({"timeout", "connection", "lost", "refused", "busy", "capacity"})
+
 #: A longer message is cut: a server may answer with the whole statement, or with a page of HTML.
 LONGEST = 2000
 #: How much of a line of SQL stands over the caret.
 WINDOW = 120
+# What steers a terminal, turns a line around or is no character: escape sequences, bidi marks, half surrogates.
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def harmless(text: str) -> str:
+    """A text without what would steer a terminal: its codes are shown instead; lines and tabs stay."""
+    return _STEERING.sub(_code, text.replace("\r\n", "\n"))
+
+
+def _code(found: re.Match[str]) -> str:
+    number = ord(found[0])
+    return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}"
 
 
 class SiegeError(Exception):
     """What went wrong in one sentence, and in `.hint` what to do about it."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
+        # Here, where every error begins: a database's own words reach a screen or a log by many ways.
+        message = harmless(message)
         self.message = message if len(message) <= LONGEST else message[: LONGEST - 1] + "…"
-        self.hint = hint
+        self.hint = harmless(hint)
         super().__init__(self.message)
 
     def __reduce__(self) -> Any:
@@ -174,6 +192,21 @@ class QueryError(SiegeError):
         #: (3, 5) for the third of five statements.
         self.statement: tuple[int, int] | None = None
         self.excerpt = ""
+
+    @property
+    def col(self) -> int | None:
+        """The column, by the name that it has elsewhere."""
+        return self.column
+
+    @property
+    def statement_index(self) -> int | None:
+        """Which statement of its cell it was, counted from 1."""
+        return self.statement[0] if self.statement else None
+
+    @property
+    def retryable(self) -> bool:
+        """The same may succeed when it is sent again: somebody was in the way, or the connection failed."""
+        return getattr(self, "problem", self.kind) in PASSING
 
     def place(self, text: str, start: int, number: int, total: int) -> None:
         """Say where in the cell's text this was: which statement, and the line with a caret under the spot."""

@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 
 from siege_nb.errors import ConflictError, ConnectError, ConnectTimeoutError, QueryTimeoutError, SiegeError
 from siege_nb.query.run import Worker
-from siege_nb.query.session import Cancellable, Queryable, Session
+from siege_nb.query.session import Cancellable, Progressing, Queryable, Session
 
 logger = logging.getLogger(__name__)
 
@@ -64,13 +64,27 @@ class Lease:
         """What stops its running statement, if something does."""
         return self.session.cancel if isinstance(self.session, Cancellable) else None
 
-    def call(self, work: Callable[[], T], *, timeout: float | None = None) -> T:
-        """Run work in the session's thread; an interrupt or a timeout cancels it there. Waiting for its turn counts."""
+    @cached_property
+    def progress(self) -> Callable[[], float | None] | None:
+        """What says how far its running statement is, if something does."""
+        return self.session.progress if isinstance(self.session, Progressing) else None
+
+    def call(
+        self,
+        work: Callable[[], T],
+        *,
+        timeout: float | None = None,
+        ticking: Callable[[float], None] | None = None,
+    ) -> T:
+        """Run work in the session's thread; an interrupt or a timeout cancels it there. Waiting for its turn counts.
+
+        `ticking` is called now and then while it runs, in this thread, with the seconds so far.
+        """
         began = time.monotonic()
         if not self.turn.acquire(timeout=-1 if timeout is None else max(0.0, min(timeout, threading.TIMEOUT_MAX))):
             raise QueryTimeoutError(f"{self.name} is busy with another cell.", kind="timeout")
         try:
-            return self.worker.call(work, cancel=self.cancel, timeout=timeout, since=began)
+            return self.worker.call(work, cancel=self.cancel, timeout=timeout, since=began, ticking=ticking)
         except ConnectError as error:
             self.lost = self.lost or error.problem == "lost"
             raise

@@ -43,8 +43,8 @@ def proposals(environ: Mapping[str, str], home: Path, cwd: Path) -> list[Proposa
     return [
         *_variables(env),
         *_services(Path(env.get("PGSERVICEFILE") or home / ".pg_service.conf")),
-        *_aliases(home / ".jupysql" / "connections.ini", "jupysql"),
-        *_aliases(cwd / "connections.ini", "ini"),
+        *aliases(home / ".jupysql" / "connections.ini", "jupysql"),
+        *aliases(cwd / "connections.ini", "ini"),
         *_option_file(home / ".my.cnf"),
     ]
 
@@ -119,7 +119,7 @@ def _option_file(path: Path) -> Iterator[Proposal]:
             yield Proposal("my.cnf", "mysql", str(path), values, {}, _password(said), _rest(said, _OPTIONS))
 
 
-def _aliases(path: Path, prefix: str) -> Iterator[Proposal]:
+def aliases(path: Path, prefix: str) -> Iterator[Proposal]:
     """What jupysql calls a connection: the parts of an SQLAlchemy URL."""
     for name, said in _sections(path, delimiters=("=", ":")):
         if not said.get("drivername"):

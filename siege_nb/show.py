@@ -1,4 +1,4 @@
-"""Profiles, results and charts as people see them: pure functions of plain data.
+"""Profiles and results as people see them: pure functions of plain data.
 
 HTML takes its colours from JupyterLab's own variables, so that it is right in every theme; every text is escaped.
 """
@@ -7,22 +7,48 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from siege_nb.errors import harmless
+from siege_nb.texttable import drawn, places
+
 #: Wider values are cut in the view, never in the data.
 CELL_WIDTH = 256
+#: In text a line is soon full; a value that was cut is whole in the HTML's tooltip, up to this.
+_TEXT_WIDTH, _TITLE_WIDTH = 60, 4000
 _LINE = 1000
 
 #: The marks that a chart can be drawn with.
-CHARTS = ("bar", "line", "area", "point")
+CHARTS = ("bar", "line", "area", "point", "hist")
 
-_CELL = "padding:.25em .75em;border:0;border-bottom:1px solid var(--jp-border-color2,#8884)"
+_CELL = "padding:.25em .75em;border:0;vertical-align:top"
+_RULE = "1px solid var(--jp-border-color2,#8884)"
 _QUIET = "color:var(--jp-ui-font-color2,inherit)"
-# What steers a terminal or turns a line around (escape sequences, bidi marks) is shown as its code.
-_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_PAGE = "var(--jp-layout-color0,var(--vscode-editor-background,Canvas))"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How results are shown; the names are those of jupysql's settings."""
+
+    #: Rows shown, of all that are held; 0 or None for all.
+    displaylimit: int | None = 10
+    #: Characters of a value shown; 0 for all.
+    max_cell_width: int = CELL_WIDTH
+    #: The name of the connection stands under the rows.
+    displaycon: bool = True
+    #: 0 says only what must be said, 2 also what can be done with a result.
+    feedback: int = 1
+    #: The lines of a text table: one of texttable.STYLES.
+    style: str = "DEFAULT"
+    #: "itables" for a table that can be searched, sorted and turned over.
+    grid: str = ""
+
+
+LOOK = Look()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +114,26 @@ def badge(environment: Any) -> Shown:
 
 def preformatted(text: str) -> Shown:
     """Text whose lines stay as they are."""
-    return Shown(text, f"<pre>{escape(text)}</pre>")
+    text = harmless(text)
+    return Shown(text, f'<pre style="overflow-x:auto;white-space:pre">{escape(text)}</pre>')
 
 
 def listing(columns: Sequence[str], rows: Sequence[Sequence[Any]], summary: str | Shown) -> Shown:
     """Rows under their column names; a cell may be a badge."""
-    html = table_html(columns, rows, summary, numeric=[False] * len(columns), total=len(rows))
-    return Shown(table_text(columns, rows, summary, total=len(rows)), html)
+    return table(columns, rows, summary, numeric=[False] * len(columns))
+
+
+def table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    summary: str | Shown,
+    *,
+    numeric: Sequence[bool],
+    look: Look = LOOK,
+) -> Shown:
+    """Rows under their column names, numbers to the right, with a line that sums them up."""
+    text = _table_text(columns, rows, summary, numeric, look)
+    return Shown(text, _table_html(columns, rows, summary, numeric, look))
 
 
 def facts(title: str, known: Mapping[str, Any], *, colors: Sequence[str] = ()) -> Shown:
@@ -109,15 +148,14 @@ def stacked(*parts: Shown) -> Shown:
 
 
 def plain(value: Any, width: int = CELL_WIDTH) -> str:
-    """A value as one line of harmless text; NULL for None."""
+    """A value as one line of harmless text, cut at a width if there is one; NULL for None."""
     if value is None:
         return "NULL"
     if isinstance(value, Shown):
         return value.text
     text = value if isinstance(value, str) else _spelled(value)
-    text = _STEERING.sub(lambda m: f"\\x{ord(m[0]):02x}" if ord(m[0]) < 256 else f"\\u{ord(m[0]):04x}", text)
-    text = text.replace("\n", "⏎").replace("\t", "⇥")
-    return text if len(text) <= width else text[: width - 1] + "…"
+    text = harmless(text[: width + 1] if width else text).replace("\n", "⏎").replace("\t", "⇥")
+    return text if not width or len(text) <= width else text[: width - 1] + "…"
 
 
 def _spelled(value: Any) -> str:
@@ -143,54 +181,62 @@ def _interval(months: int, days: int, nanoseconds: int) -> str:
     return " ".join(parts)
 
 
-def table_text(columns: Sequence[str], rows: Sequence[Sequence[Any]], summary: str | Shown, *, total: int) -> str:
-    """Rows as a text table with its summary under it."""
-    cells = [[plain(value, 60) for value in row] for row in rows]
-    heads = [plain(name, 60) for name in columns]
-    widths = [max(len(line[n]) for line in [heads, *cells]) for n in range(len(heads))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-             for line in [heads, ["─" * width for width in widths], *cells]]  # fmt: skip
-    return "\n".join([*lines, _extent(len(rows), total) + inline(summary).text])
-
-
-def table_html(
-    columns: Sequence[str],
-    rows: Iterable[Sequence[Any]],
-    summary: str | Shown,
-    *,
-    numeric: Sequence[bool],
-    total: int,
+def _table_text(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], summary: str | Shown, numeric: Sequence[bool], look: Look
 ) -> str:
-    """Rows as an HTML table in the notebook's own look, with its summary as caption."""
-    rows = list(rows)
-    sides = ["right" if number else "left" for number in numeric]
+    width = min(look.max_cell_width or _TEXT_WIDTH, _TEXT_WIDTH)
+    cells = [[plain(value, width) for value in row] for row in [columns, *rows]]
+    lines = drawn(cells, numeric, look.style)
+    said = inline(summary).text
+    return "\n".join([*lines, said] if said else lines)
+
+
+def _table_html(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], summary: str | Shown, numeric: Sequence[bool], look: Look
+) -> str:
+    # Under a sticky head a border would scroll away; a shadow stays.
     head = "".join(
-        f'<th scope="col" style="{_CELL};text-align:{side}">{escape(plain(name))}</th>'
-        for name, side in zip(columns, sides, strict=True)
+        f'<th scope="col" style="{_CELL};text-align:{_SIDE[number]};white-space:nowrap;position:sticky;top:0;'
+        f'background:{_PAGE};box-shadow:inset 0 -1px var(--jp-border-color1,#8888)">{_html(name, look)}</th>'
+        for name, number in zip(columns, numeric, strict=True)
     )
     body = "".join(
-        "<tr>" + "".join(_cell(value, side) for value, side in zip(row, sides, strict=True)) + "</tr>" for row in rows
+        "<tr>" + "".join(_cell(value, number, look) for value, number in zip(row, numeric, strict=True)) + "</tr>"
+        for row in rows
+    )
+    said = inline(summary).html
+    caption = (
+        '<caption style="caption-side:bottom;text-align:left;white-space:nowrap;padding:.4em .75em;position:sticky;'
+        f'bottom:0;left:0;background:{_PAGE};{_QUIET}">{said}</caption>'
     )
     return (
-        '<div style="overflow-x:auto"><table style="border-collapse:collapse;font-variant-numeric:tabular-nums">'
-        f'<caption style="caption-side:bottom;text-align:left;white-space:nowrap;padding:.4em .75em;{_QUIET}">'
-        f"{_extent(len(rows), total)}{inline(summary).html}</caption>"
+        '<div style="overflow:auto;max-height:32em"><table style="border-collapse:collapse;margin:0;'
+        f'font-variant-numeric:tabular-nums">{caption if said else ""}'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
-def _cell(value: Any, side: str) -> str:
-    return f'<td style="{_CELL};text-align:{side}">{_html(value)}</td>'
+_SIDE = {True: "right", False: "left"}
+#: A text of so many characters is broken; spaces are part of it either way.
+_SHORT = 40
 
 
-def _html(value: Any) -> str:
+def _cell(value: Any, number: bool, look: Look) -> str:
+    html, flow = _html(value, look), "white-space:pre"
+    if len(html) > _SHORT and not number and not isinstance(value, Shown) and value is not None:
+        flow = "white-space:pre-wrap;overflow-wrap:anywhere;min-width:20em;max-width:40em"
+    return f'<td style="{_CELL};border-bottom:{_RULE};text-align:{_SIDE[number]};{flow}">{html}</td>'
+
+
+def _html(value: Any, look: Look = LOOK) -> str:
     if value is None:
         return f'<span style="{_QUIET};font-style:italic">NULL</span>'
-    return value.html if isinstance(value, Shown) else escape(plain(value))
-
-
-def _extent(shown: int, total: int) -> str:
-    return f"first {shown:,} of " if shown < total else ""
+    if isinstance(value, Shown):
+        return value.html
+    cut, whole = plain(value, look.max_cell_width), plain(value, _TITLE_WIDTH)
+    if cut == whole or len(cut) > _TITLE_WIDTH:
+        return escape(cut)
+    return f'<span title="{escape(whole)}">{escape(cut)}</span>'
 
 
 def facts_html(title: str, facts: Mapping[str, Any], *, colors: Sequence[str] = ()) -> str:
@@ -210,41 +256,11 @@ def facts_html(title: str, facts: Mapping[str, Any], *, colors: Sequence[str] = 
 
 def facts_text(title: str, facts: Mapping[str, Any]) -> str:
     """A title and what is known about it, as text."""
-    width = max((len(name) for name in facts), default=0)
-    return "\n".join([plain(title), *(f"  {name.ljust(width)}  {plain(value)}" for name, value in facts.items())])
+    told = [(plain(name), plain(value)) for name, value in facts.items()]
+    width = max((places(name) for name, _ in told), default=0)
+    return "\n".join([plain(title), *(f"  {name}{' ' * (width - places(name))}  {value}" for name, value in told)])
 
 
 def safe_colors(colors: Sequence[str]) -> list[str]:
     """Those that are #rgb or #rrggbb: nothing else goes into a style."""
     return [color for color in colors if re.fullmatch(r"#(?:[0-9A-Fa-f]{3}){1,2}", color)]
-
-
-def chart(
-    kind: str, x: str, y: str, points: Sequence[Mapping[str, Any]], colors: Sequence[str], *, title: str = ""
-) -> dict[str, Any]:
-    """A small chart as a Vega-Lite v5 bundle: JupyterLab draws it itself, with no network."""
-    known = [point[x] for point in points if point[x] is not None]
-    numbers = all(isinstance(value, int | float) for value in known)
-    dates = all(isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\d", value) for value in known)
-    scale = "temporal" if known and dates else "quantitative" if numbers and kind != "bar" else "nominal"
-    brand = safe_colors(colors) or ["#1976d2"]
-    # Field names go through transform-free `field` paths, in which dots and brackets must be escaped.
-    field = {name: re.sub(r"([.\[\]\\])", r"\\\1", name) for name in (x, y)}
-    spec: dict[str, Any] = {
-        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
-        "width": 360,
-        "height": 200,
-        "background": "transparent",
-        "data": {"values": list(points)},
-        "mark": {"type": kind, "tooltip": True, "color": brand[0]},
-        "encoding": {
-            "x": {"field": field[x], "type": scale, "title": x, "sort": None, "axis": {"labelAngle": 0}},
-            "y": {"field": field[y], "type": "quantitative", "title": y},
-        },
-        # As legible as one grey can be on a light and on a dark page: the chart does not know which it is on.
-        "config": {"axis": {"labelColor": "#777777", "titleColor": "#777777", "gridColor": "#77777733",
-                            "domainColor": "#777777", "tickColor": "#777777"}, "view": {"stroke": None}},
-    }  # fmt: skip
-    if title:
-        spec["title"] = {"text": title, "color": "#777777", "fontSize": 11, "fontWeight": "normal"}
-    return {"application/vnd.vegalite.v5+json": spec}

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ from siege_nb.models.client import ClientProfile
 from siege_nb.models.connection import ConnectionProfile
 from siege_nb.models.stamps import now
 from siege_nb.pool import Key, Lease, Pool
-from siege_nb.query.ask import PLAIN, How, ask, counts
+from siege_nb.query.ask import PLAIN, How, Watch, ask, counts
+from siege_nb.query.explain import explains
 from siege_nb.query.result import Result
 from siege_nb.query.session import Answer, Session
 from siege_nb.settings import Settings
@@ -225,9 +227,15 @@ def asked(
     session = lease.queryable
     if session is None:
         raise InvalidError(f"{lease.name} cannot be queried with SQL.")
-    answers, values, seconds = lease.call(lambda: ask(session, sql, namespace, how), timeout=timeout)
+    ticking = None if how.watch is None else partial(_tick, lease, how.watch)
+    answers, values, seconds = lease.call(lambda: ask(session, sql, namespace, how), timeout=timeout, ticking=ticking)
     *earlier, last = answers or [Answer()]
-    return Result(last, sql, lease.name, seconds, values, counts(earlier), lease.in_transaction)
+    plan = bool(how.explain) or explains(sql, session.grammar)
+    return Result(last, sql, lease.name, seconds, values, counts(earlier), lease.in_transaction, plan=plan)
+
+
+def _tick(lease: Lease, watch: Watch, seconds: float) -> None:
+    watch.tick(seconds, lease.progress() if lease.progress is not None else None)
 
 
 def actor() -> str:

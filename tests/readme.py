@@ -11,6 +11,7 @@ import grimp
 
 from siege_nb import adapters, errors, profiles
 from siege_nb.magics import client, conn, grammar
+from siege_nb.magics.config import SqlMagic
 from siege_nb.models import access
 
 ROOT = Path(__file__).parent.parent
@@ -23,6 +24,7 @@ def parts() -> dict[str, str]:
     """Each generated part of the page by its name."""
     return {
         "magics": _code(f"{client.HELP}\n\n{conn.HELP}\n\n{grammar.HELP}"),
+        "settings": _settings(),
         "kinds": _kinds(),
         "endpoints": _endpoints(),
         "faces": _faces(),
@@ -48,6 +50,14 @@ def written(page: str) -> str:
 
 def _code(text: str) -> str:
     return f"```text\n{text}\n```"
+
+
+def _settings() -> str:
+    """The settings of the SQL cell; those that another tool's users know come as they know them."""
+    rows = ["| `%config SqlMagic.…` | default | |", "|---|---|---|"]
+    for name, trait in sorted(SqlMagic.class_own_traits(config=True).items()):
+        rows.append(f"| `{name}` | `{trait.default()!r}` | {trait.help} |")
+    return "\n".join(rows)
 
 
 def _kinds() -> str:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
+import re
 
-from siege_nb import show
+import pyarrow as pa
+import pytest
+from wcwidth import wcswidth
+
+from siege_nb import show, texttable
+from siege_nb.show import Look
 
 NASTY = "<script>alert(1)</script>\" onload='x' & \x1b[31m\u202e"
 
@@ -31,7 +36,7 @@ def test_a_terminal_sees_no_steering_characters() -> None:
 
 
 def test_null_is_not_the_word_null() -> None:
-    html = show.table_html(["a"], [(None,), ("NULL",)], "", numeric=[False], total=2)
+    html = show.listing(["a"], [(None,), ("NULL",)], "").html
     assert html.count("NULL") == 2
     assert html.count("font-style:italic") == 1
 
@@ -46,16 +51,50 @@ def test_an_interval_is_spelled_out() -> None:
         assert show.plain(pa.scalar(given, pa.month_day_nano_interval()).as_py()) == text
 
 
-def test_a_table_says_when_it_is_cut() -> None:
-    assert "first 1 of 1,234 rows" in show.table_text(["a"], [(1,)], "1,234 rows", total=1234)
-    assert "first" not in show.table_text(["a"], [(1,)], "1 row", total=1)
-
-
 def test_colours_come_from_the_theme_only() -> None:
-    html = show.table_html(["a"], [(1,)], "1 row", numeric=[True], total=1)
-    assert "#" not in html.replace("#8884", "")
+    html = show.table(["a"], [(1,)], "1 row", numeric=[True]).html
+    assert "#" not in re.sub(r"var\(--jp-[\w-]+,#[0-9a-f]{4}\)", "", html)
     assert 'scope="col"' in html
     assert "text-align:right" in html
+    assert "position:sticky" in html
+
+
+def test_a_cut_value_is_whole_in_its_tooltip() -> None:
+    long = "<" + "x" * 300
+    html = show.table(["a"], [(long,)], "", numeric=[False], look=Look(max_cell_width=20)).html
+    assert f'<span title="&lt;{"x" * 300}">&lt;{"x" * 18}…</span>' in html
+    assert f">&lt;{'x' * 300}<" in show.table(["a"], [(long,)], "", numeric=[False], look=Look(max_cell_width=0)).html
+    huge = show.table(["a"], [("y" * 10**6,)], "", numeric=[False])
+    assert len(huge.html) < 6_000, "a tooltip would be saved in the notebook as well"
+    assert len(huge.text) < 200
+
+
+def test_a_terminal_keeps_columns_under_each_other() -> None:
+    rows = [("漢字", 1), ("e\u0301", 22), ("👨\u200d👩\u200d👧", 333), ("plain", 4)]
+    lines = show.table(["name", "n"], rows, "", numeric=[False, True]).text.splitlines()
+    assert {wcswidth(line) for line in lines} == {len("plain") + 2 + 3}
+
+
+@pytest.mark.parametrize("style", texttable.STYLES)
+def test_a_table_has_the_lines_that_were_asked_for(style: str) -> None:
+    shown = show.table(["a|b", "n"], [("x|y", 10), (None, 2)], "2 rows", numeric=[False, True], look=Look(style=style))
+    assert shown.text == {
+        "DEFAULT": "a|b    n\n────  ──\nx|y   10\nNULL   2\n2 rows",
+        "PLAIN_COLUMNS": "a|b          n\nx|y         10\nNULL         2\n2 rows",
+        "MARKDOWN": "| a\\|b |  n |\n|------|----|\n| x\\|y | 10 |\n| NULL |  2 |\n2 rows",
+        "MSWORD_FRIENDLY": "| a|b  |  n |\n| x|y  | 10 |\n| NULL |  2 |\n2 rows",
+        "ORGMODE": "|------+----|\n| a|b  |  n |\n|------+----|\n| x|y  | 10 |\n| NULL |  2 |\n|------+----|\n2 rows",
+        "SINGLE_BORDER":
+            "┌──────┬────┐\n│ a|b  │  n │\n├──────┼────┤\n│ x|y  │ 10 │\n│ NULL │  2 │\n└──────┴────┘\n2 rows",
+        "DOUBLE_BORDER":
+            "╔══════╦════╗\n║ a|b  ║  n ║\n╠══════╬════╣\n║ x|y  ║ 10 ║\n║ NULL ║  2 ║\n╚══════╩════╝\n2 rows",
+    }[style]  # fmt: skip
+
+
+def test_lines_that_stay_as_they_are_steer_nothing() -> None:
+    shown = show.preformatted("a\r\n  b\x1b[2J\u202ec <i>")
+    assert shown.text == "a\n  b\\x1b[2J\\u202ec <i>"
+    assert "\n  b\\x1b[2J\\u202ec &lt;i&gt;" in shown.html
 
 
 def test_an_environment_is_said_by_sign_and_word_too() -> None:
@@ -83,17 +122,3 @@ def test_badges_stand_in_lines_and_tables_as_they_are() -> None:
     assert prod.html in show.facts("t", {"x": prod}).html
     both = show.stacked(line, show.Shown("", ""), table)
     assert both.text == f"{line.text}\n\n{table.text}"
-
-
-def test_a_chart_is_drawn_in_the_brand_and_needs_no_network() -> None:
-    bundle = show.chart("bar", "region", "re.venue", [{"region": "n", "re.venue": 1}], ["not a colour", "#0066CC"])
-    spec = bundle["application/vnd.vegalite.v5+json"]
-    assert spec["mark"]["color"] == "#0066CC"
-    assert spec["encoding"]["y"]["field"] == "re\\.venue"
-    assert "url" not in spec["data"]
-
-
-def test_a_gap_among_numbers_leaves_them_numbers() -> None:
-    points: list[dict[str, int | None]] = [{"x": 1, "y": 1}, {"x": None, "y": 2}]
-    spec = show.chart("line", "x", "y", points, [])["application/vnd.vegalite.v5+json"]
-    assert spec["encoding"]["x"]["type"] == "quantitative"

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from siege_nb.adapters import urls
 from siege_nb.adapters.base import Host, Params
+from siege_nb.adapters.dialect_load import DialectLoader
 from siege_nb.adapters.failures import Rule
-from siege_nb.adapters.sql import SQLAdapter, SQLSession
+from siege_nb.adapters.loading import MARKS
+from siege_nb.adapters.sql import SQLAdapter
+from siege_nb.adapters.sql_session import SQLSession
 from siege_nb.declare import Secret, ui
 from siege_nb.errors import InvalidError, MissingDriverError, SiegeError
 from siege_nb.masking import mask
@@ -33,7 +36,7 @@ class DatabaseParams(Params):
 class DialectSession(SQLSession):
     """A session of whatever driver a dialect has; what it can do is found out."""
 
-    style = "named"
+    loader = DialectLoader
 
     def __init__(self, adapter: DialectAdapter, connection: Any, deadline: float) -> None:
         super().__init__(adapter, connection, deadline)
@@ -43,8 +46,14 @@ class DialectSession(SQLSession):
 
     @property
     def grammar(self) -> Grammar:  # type: ignore[override]  # of an object, not of the class
-        quote = self.dialect.identifier_preparer.initial_quote
-        return replace(STANDARD, backticks=quote == "`", brackets=quote == "[")
+        quote, mysql = self.dialect.identifier_preparer.initial_quote, self.dialect.name in ("mysql", "mariadb")
+        theirs = replace(STANDARD, backslash=True, escapes=False, dollars=False, nested=False, hashes=True)
+        return replace(theirs if mysql else STANDARD, backticks=quote == "`", brackets=quote == "[")
+
+    @property
+    def style(self) -> binds.Style:  # type: ignore[override]  # as above
+        # An empty list is one of no type there, which IN (SELECT NULL …) would have as text.
+        return "arrays" if self.dialect.name in ("postgresql", "cockroachdb") else "named"
 
     @property
     def in_transaction(self) -> bool:
@@ -97,6 +106,11 @@ class DialectSession(SQLSession):
         with self._inspector() as inspector:
             tables = [Table(schema, name) for name in inspector.get_table_names(schema)]
             return tables + [Table(schema, name, "view") for name in inspector.get_view_names(schema)]
+
+    def has_table(self, name: str, schema: str) -> bool:
+        """There is a table of this name."""
+        with self._inspector() as inspector:
+            return inspector.has_table(name, schema or None)
 
     def columns(self, schema: str, table: str) -> list[Column]:
         with self._inspector() as inspector:
@@ -258,9 +272,11 @@ def bound(text: str, values: dict[str, Any], style: str, grammar: Grammar) -> tu
     pieces, given, at = [], [], 0
     percent = style in ("format", "pyformat") and bool(values)
     for name, start, end in binds.parse(text, grammar) if values else []:
+        if name not in values:  # it is no bind here
+            continue
         pieces.append(text[at:start].replace("%", "%%") if percent else text[at:start])
         given.append(values[name])
-        pieces.append(_MARKS[style].format(name=name, number=len(given)))
+        pieces.append(MARKS[style].format(name=name, number=len(given)))
         at = end
     pieces.append(text[at:].replace("%", "%%") if percent else text[at:])
     return "".join(pieces), values if style in ("named", "pyformat") else given
@@ -276,6 +292,4 @@ def _gives_up(text: str) -> bool:
     return re.match(r"\W*(?:ROLLBACK|ABORT)\b", text, re.IGNORECASE) is not None
 
 
-_MARKS = {"qmark": "?", "numeric": ":{number}", "numeric_dollar": "${number}", "named": ":{name}", "format": "%s",
-          "pyformat": "%({name})s"}  # fmt: skip
 _NAMED_SECRET = re.compile("pass|pwd|secret|token|key|odbc_connect", re.IGNORECASE)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from siege_nb.adapters.base import Adapter, Host
+from siege_nb.adapters.duckdb_frames import blamed, called, offered, refused
+from siege_nb.adapters.duckdb_load import load
+from siege_nb.adapters.duckdb_rows import pieces
 from siege_nb.adapters.failures import Rule, Said, translate
 from siege_nb.adapters.files import MEMORY, FileParams
+from siege_nb.adapters.loading import already, is_already
 from siege_nb.errors import ConnectError, QueryError, SiegeError
 from siege_nb.query import binds, statements
-from siege_nb.query.columns import distinct, gather
-from siege_nb.query.session import ALL, Answer, Column, Schema, Session, Table, Take
+from siege_nb.query.columns import Array, gather
+from siege_nb.query.session import ALL, Answer, Column, Load, Schema, Session, Table, Take
 from siege_nb.query.statements import begins_transaction
 
 if TYPE_CHECKING:
@@ -36,6 +42,7 @@ class DuckDBAdapter(Adapter[DuckDBParams]):
         Rule(re.compile("not a valid DuckDB database file|Cannot open (file|database)"), "database", ("database",)),
         Rule(re.compile("Connection already closed|Connection Error"), "lost"),
         Rule(re.compile("Failed to commit: .*constraint"), "constraint"),
+        Rule(re.compile("Conflict on|write-write conflict"), "timeout"),
         Rule("ParserException", "syntax"),
         Rule("CatalogException", "not_found"),
         Rule("BinderException", "usage"),
@@ -43,6 +50,7 @@ class DuckDBAdapter(Adapter[DuckDBParams]):
         Rule("PermissionException", "permission"),
         Rule("InterruptException", "cancelled"),
         Rule("InvalidInputException", "usage"),
+        Rule("NotImplementedException", "usage"),
         Rule("ConversionException", "usage"),
         Rule("RuntimeError", "usage", text="DuckDB cannot take one of the bound values."),  # before 2.0
     )
@@ -79,18 +87,17 @@ class DuckDBSession:
         self._connection = connection
         self._adapter = adapter
         self._kinds: dict[str, str] = {}
+        self._namespace: Mapping[str, Any] = {}
+        self._frames: dict[str, Any] = {}
         self.in_transaction = False
-        # The frame that calls DuckDB here is ours: its variables are no tables of the user's.
-        connection.execute("SET python_enable_replacements = false")
         # In a notebook DuckDB draws a bar of its own, thousands of messages long; we only ask how far it is.
         connection.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
 
     def split(self, sql: str) -> list[str]:
         import duckdb
 
-        spelled = _dollared(sql)
         try:
-            found = self._connection.extract_statements(spelled)
+            spelled, found = self._extracted(sql)
             texts = _cut(sql, spelled, [statement.query for statement in found])
             if texts is None:
                 # Before 2.0 DuckDB rewrites a PIVOT into statements whose text is nobody's.
@@ -107,6 +114,27 @@ class DuckDBSession:
             problem.place(sql, 0, 1, 1)
         raise problem
 
+    def _extracted(self, sql: str) -> tuple[str, list[duckdb.Statement]]:
+        """The statements in the text with $name for :name, or as it is: what looks like a bind may be none."""
+        import duckdb
+
+        spelled = _dollared(sql)
+        try:
+            return spelled, self._connection.extract_statements(spelled)
+        except duckdb.ParserException:
+            if spelled != sql:
+                with suppress(duckdb.ParserException):
+                    return sql, self._connection.extract_statements(sql)
+            raise
+
+    @contextmanager
+    def seeing(self, namespace: Mapping[str, Any]) -> Iterator[None]:
+        self._namespace = namespace
+        try:
+            yield
+        finally:
+            self._namespace, self._frames = {}, {}
+
     def execute(self, statement: str, values: Mapping[str, Any], take: Take = ALL) -> Answer:
         import duckdb
 
@@ -114,30 +142,59 @@ class DuckDBSession:
         kind = self._kinds.get(statement, "SELECT")
         returns = kind in _RETURNING and any(statements.outside(statement, r"(?i:\bRETURNING\b)"))
         try:
+            self._frames = offered(self._connection, statement, self._namespace)
             if kind in _CHANGING and not returns:
                 # Before 2.0 only execute() tells how many rows were changed.
-                changed = self._connection.execute(text, given or None).fetchone()
+                changed = called(partial(self._connection.execute, text, given or None), self._frames).fetchone()
                 return Answer(rowcount=changed[0] if changed and kind != "CREATE" else None)
-            relation = self._connection.sql(text, params=given or None)
-            table = None if relation is None else _exported(relation)
-        except (duckdb.Error, RuntimeError) as error:
-            problem = self._translate(error, statement)
-        else:
-            if relation is None or table is None or not (returns or kind in _GIVING or _is_something(table)):
+            relation = called(partial(self._connection.sql, text, params=given or None), self._frames)
+            # DuckDB spells "nothing to show" as no row of Success.
+            if relation is None or not (returns or kind in _GIVING or relation.columns != ["Success"] or len(relation)):
                 return Answer()
-            shown = _plain(table, relation.types, statement)
-            return gather(shown.column_names, iter([shown.columns]), take)
+        except (duckdb.Error, RuntimeError) as error:
+            problem = refused(self._frames) or self._translate(error, statement)
+        else:
+            names = [_coloned(name, statement) for name in relation.columns]
+            return gather(names, self._pieces(relation, statement), take)
         finally:
             # A COMMIT that fails has ended its transaction as well.
             if kind == "TRANSACTION":
                 self.in_transaction = begins_transaction(statement)
+        if self.in_transaction and isinstance(problem, QueryError):
+            problem.hint = " ".join(part for part in (problem.hint, self.after_failure()) if part)
+        raise problem
+
+    def after_failure(self) -> str:
+        """What a transaction that a failure left open means for the user."""
+        return "The transaction is still open; if it takes no more statements: ROLLBACK."
+
+    def _pieces(self, relation: duckdb.DuckDBPyRelation, statement: str) -> Iterator[list[Array]]:
+        import duckdb
+
+        try:
+            yield from pieces(relation)
+            return
+        except duckdb.Error as error:
+            problem = refused(self._frames) or self._translate(error, statement)
+        raise problem
+
+    def load(self, table: pa.Table, name: str, schema: str = "", mode: Load = "fail") -> int:
+        import duckdb
+
+        target = ".".join('"' + part.replace('"', '""') + '"' for part in (schema, name) if part)
+        try:
+            load(self._connection, table, target, mode, in_transaction=self.in_transaction)
+            return int(table.num_rows)
+        except duckdb.Error as error:
+            is_there = mode == "fail" and is_already(error)
+            problem = already(name) if is_there else self._translate(error)
         raise problem
 
     def _translate(self, error: Exception, sql: str = "") -> SiegeError:
         """DuckDB draws the spot into its text; ours is drawn under the statement by who knows the whole cell."""
         head, _, drawn = str(error).partition("\n\nLINE ")
         message, _, advice = head.partition("\n")
-        message = message.partition(" Error: ")[2] or message
+        message = blamed(message, self._frames) or message.partition(" Error: ")[2] or message
         said = Said(_coloned(message, sql), advice.replace("\n", " "))
         adapter = self._adapter
         about = {"database": adapter.params.database}
@@ -235,66 +292,3 @@ def _cut(sql: str, spelled: str, queries: Sequence[str]) -> list[str] | None:
         at = start + len(query)
         texts.append(sql[start:at].strip().rstrip(";").rstrip())
     return texts
-
-
-# Arrow has none of these: DuckDB hands it -1, another hour, its own bytes. In STRUCT(BIT DATE) BIT is a name.
-_UNLIKE = r"\b(?:UHUGEINT|TIME WITH TIME ZONE|BIT|BIGNUM|VARINT|VARIANT)(?=[\[\](),]|\Z)"
-
-
-def _exported(relation: duckdb.DuckDBPyRelation) -> pa.Table:
-    """The rows as Arrow. What Arrow would carry wrongly is text rather than wrong, cast before it leaves DuckDB."""
-    import duckdb
-
-    unlike = [any(statements.outside(str(native), _UNLIKE)) for native in relation.types]
-    columns = ", ".join(f"#{n}::VARCHAR" if cast else f"#{n}" for n, cast in enumerate(unlike, start=1))
-    try:
-        table: pa.Table = (relation.project(columns) if any(unlike) else relation).to_arrow_table()
-    except duckdb.Error as error:
-        if not any(unlike):
-            raise
-        failed = type(error)(str(error).partition("\n\nLINE ")[0])  # it is our text that is drawn, not the user's
-    else:
-        return table.rename_columns(relation.columns)
-    raise failed
-
-
-def _is_something(table: pa.Table) -> bool:
-    """DuckDB spells "nothing to show" as no row of Success."""
-    return table.num_rows > 0 or table.column_names != ["Success"]
-
-
-def _plain(table: pa.Table, types: Sequence[object], statement: str) -> pa.Table:
-    """The table with every column named once, as the user wrote it, and whole numbers as such."""
-    for n, native in enumerate(types):
-        if str(native) == "HUGEINT":
-            table = table.set_column(n, table.column_names[n], _whole(table.column(n)))
-        elif str(native).startswith(("DATE", "TIMESTAMP")):
-            table = table.set_column(n, table.column_names[n], _finite(table.column(n)))
-    return table.rename_columns(distinct([_coloned(name, statement) for name in table.column_names]))
-
-
-def _whole(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
-    """Every sum of whole numbers is a HUGEINT, which Arrow has only as a decimal; nearly all of them fit an int64."""
-    import pyarrow as pa
-
-    try:
-        return column.cast(pa.int64())
-    except pa.ArrowInvalid:
-        return column
-
-
-def _finite(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
-    """A column of dates; as text if an infinity is among them, which Arrow would take for the last day it can count."""
-    import pyarrow as pa
-    from pyarrow import compute
-
-    pc: Any = compute  # its stubs have no arrays of any type
-    if not (pa.types.is_date(column.type) or pa.types.is_timestamp(column.type)):
-        return column  # DATE[]
-    ticks: Any = column.cast(pa.int32() if pa.types.is_date32(column.type) else pa.int64())
-    last = 2 ** (ticks.type.bit_width - 1) - 1
-    if last not in (pc.max(ticks).as_py(), -(pc.min(ticks).as_py() or 0)):
-        return column
-    text = pc.if_else(pc.equal(ticks, last), "infinity", column.cast(pa.string()))
-    spelled: pa.ChunkedArray[Any] = pc.if_else(pc.equal(ticks, -last), "-infinity", text)
-    return spelled

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,18 +13,20 @@ from uuid import UUID
 from siege_nb.adapters import mysql_tls
 from siege_nb.adapters.base import Params
 from siege_nb.adapters.failures import Rule, Said
+from siege_nb.adapters.mysql_load import MySQLLoader
+from siege_nb.adapters.mysql_rows import batches, release
 from siege_nb.adapters.mysql_types import builder
-from siege_nb.adapters.sql import HostName, Place, SQLAdapter, SQLSession
+from siege_nb.adapters.sql import HostName, SQLAdapter
+from siege_nb.adapters.sql_session import Place, SQLSession
 from siege_nb.declare import Secret, ui
 from siege_nb.errors import QueryError
 from siege_nb.query.columns import Build, as_text
 from siege_nb.query.session import Answer, Column, Schema, Session, Table, Take
 from siege_nb.query.statements import Grammar
+from siege_nb.query.writes import writes
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
-
-log = logging.getLogger(__name__)
 
 SSLMode = Literal["disabled", "preferred", "required", "verify_ca", "verify_identity"]
 
@@ -50,6 +51,8 @@ class MySQLSession(SQLSession):
 
     grammar = Grammar(backslash=True, escapes=False, dollars=False, nested=False, backticks=True, hashes=True)
     style = "pyformat"
+    batch = 1_000
+    loader = MySQLLoader
 
     def __init__(self, adapter: SQLAdapter[Any], connection: Any, deadline: float) -> None:
         super().__init__(adapter, connection, deadline)
@@ -91,20 +94,17 @@ class MySQLSession(SQLSession):
             else:
                 cursor.execute(text)
             answer = self.answer(cursor, take)
-            while cursor.nextset():  # a procedure gives several; the last one with rows is its answer
+            # A procedure gives several; the last one with rows is its answer.
+            while not answer.cut and cursor.nextset():
                 following = self.answer(cursor, take)
                 answer = following if following.table is not None or answer.table is None else answer
         finally:
-            self._release(cursor)
+            release(self, cursor, stops=not writes(text, self.grammar))
         return answer
 
-    def _release(self, cursor: Any) -> None:
-        import mysql.connector
-
-        try:
-            cursor.close()  # reads what is left of a result that failed half-way
-        except mysql.connector.Error as error:
-            log.debug("closing a cursor: %s", error.errno)  # what ended the statement has been told, or is told next
+    def fetched(self, cursor: Any) -> Iterator[list[Any]]:
+        is_pure = not hasattr(self.connection, "_cmysql")
+        return super().fetched(cursor) if is_pure else batches(self.connection, self.batch)
 
     def place(self, error: Exception, text: str) -> Place | None:
         found = re.search(r" near '(.*)' at line (\d+)$", str(getattr(error, "msg", "")), re.DOTALL)
@@ -167,6 +167,7 @@ class MySQLAdapter(SQLAdapter[MySQLParams]):
         Rule(2006, "lost"), Rule(1927, "lost"), Rule(1053, "lost"), Rule(4031, "lost"),
         Rule(1317, "cancelled"),
         Rule(1205, "timeout"), Rule(3024, "timeout"), Rule(1969, "timeout"), Rule(3572, "timeout"),
+        Rule(1213, "timeout"), Rule("40", "timeout"),
         Rule(1064, "syntax"),
         Rule(1146, "not_found"), Rule(1054, "not_found"), Rule(1305, "not_found"), Rule(1051, "not_found"),
         Rule(1091, "not_found"), Rule(1109, "not_found"), Rule(1008, "not_found"), Rule(1193, "not_found"),

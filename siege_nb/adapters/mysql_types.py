@@ -9,8 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
 from siege_nb.query.columns import Array, Build, decimals, parsed, typed
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # Numbers of the protocol.
 DECIMAL, TINY, SHORT, LONG, FLOAT, DOUBLE, TIMESTAMP, LONGLONG, INT24 = 0, 1, 2, 3, 4, 5, 7, 8, 9
@@ -29,7 +33,7 @@ def builder(kind: int, flags: int, charset: int) -> Build:
     if kind in (DECIMAL, NEWDECIMAL):
         return decimals
     if kind in _WIDTHS:
-        return parsed(getattr(pa, ("u" if flags & UNSIGNED else "") + _WIDTHS[kind])())
+        return _read(getattr(pa, ("u" if flags & UNSIGNED else "") + _WIDTHS[kind])())
     if kind == TIME:
         return _spans
     if kind == BIT:
@@ -42,7 +46,23 @@ def builder(kind: int, flags: int, charset: int) -> Build:
         FLOAT: pa.float32(), DOUBLE: pa.float64(), DATE: pa.date32(), NEWDATE: pa.date32(), YEAR: pa.int16(),
         DATETIME: pa.timestamp("us"), TIMESTAMP: pa.timestamp("us"),
     }  # fmt: skip
-    return parsed(others[kind]) if kind in others else typed(pa.string())
+    return _read(others[kind]) if kind in others else typed(pa.string())
+
+
+def _read(declared: pa.DataType) -> Build:
+    """A builder of values whose text is digits and marks only, so that nobody needs to look whether it is UTF-8."""
+    import pyarrow as pa
+
+    otherwise = parsed(declared)
+
+    def build(values: Sequence[bytes | None]) -> Array:
+        text: Array = pa.array(values, pa.binary())
+        try:
+            return text.view(pa.string()).cast(declared)
+        except pa.ArrowInvalid:
+            return otherwise(values)
+
+    return build
 
 
 _WIDTHS = {TINY: "int8", SHORT: "int16", INT24: "int32", LONG: "int32", LONGLONG: "int64"}

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any, Literal
 
+from siege_nb.adapters import postgres_copy
 from siege_nb.adapters.base import Params
 from siege_nb.adapters.failures import Rule, Said
+from siege_nb.adapters.postgres_load import PostgresLoader
 from siege_nb.adapters.postgres_types import builder, load_as_text
-from siege_nb.adapters.sql import HostName, Place, SQLAdapter, SQLSession
+from siege_nb.adapters.sql import HostName, SQLAdapter
+from siege_nb.adapters.sql_session import Place, SQLSession
 from siege_nb.declare import Secret, ui
 from siege_nb.errors import QueryError, SiegeError
-from siege_nb.query.columns import Build
+from siege_nb.query.columns import Build, gather
 from siege_nb.query.session import Answer, Column, Schema, Session, Table, Take
 from siege_nb.query.statements import first_word, outside
 
@@ -49,11 +53,13 @@ class PostgresSession(SQLSession):
     """One PostgreSQL session, in the driver's autocommit until the user begins a transaction."""
 
     style = "numeric"
+    loader = PostgresLoader
 
     def __init__(self, adapter: SQLAdapter[Any], connection: Any, deadline: float) -> None:
         from psycopg import RawCursor
 
         super().__init__(adapter, connection, deadline)
+        self._copying = False
         connection.cursor_factory = RawCursor
         load_as_text(connection)
 
@@ -70,7 +76,34 @@ class PostgresSession(SQLSession):
         if first_word(text) == "COPY" and any(outside(text, r"(?i:\b(?:TO\s+STDOUT|FROM\s+STDIN)\b)")):
             hint = "SELECT the rows, or COPY to and from a file of the server."
             raise QueryError("COPY through the client is not supported here.", kind="usage", hint=hint)
+        self._copying = False
+        if postgres_copy.pays(text) and postgres_copy.works(self.connection):
+            answer = self._copied(text, values, take)
+            if answer is not None:
+                return answer
         return super().run(text, values, take)
+
+    def _copied(self, text: str, values: Any, take: Take) -> Answer | None:
+        """The rows by COPY; None where the statement has not run and must go the other way."""
+        import psycopg
+
+        with closing(self.connection.cursor()) as cursor, ExitStack() as entered:
+            told = cursor.pgresult = postgres_copy.described(self.connection, text, values)
+            statement = postgres_copy.written(self.connection, text, values, told)
+            if not told.nfields or statement is None:
+                return None
+            columns, builders = cursor.description or (), self.builders(cursor)
+            stop, self._copying = not self.in_transaction, True
+            try:
+                copy = entered.enter_context(cursor.copy(statement))
+            except psycopg.Error as error:
+                if stop and (error.sqlstate or "")[:2] in ("42", "0A"):
+                    self._copying = False
+                    return None  # refused before it ran: a server without this COPY, a name that only a bind has
+                raise
+            types = [column.type_code for column in columns]
+            pieces = postgres_copy.copied(copy, types, builders, stop=stop)
+            return gather([column.name for column in columns], pieces, take)
 
     def beat(self) -> None:
         self.connection.execute("")  # an empty statement is answered even in an aborted transaction
@@ -86,7 +119,8 @@ class PostgresSession(SQLSession):
         return value
 
     def place(self, error: Exception, text: str) -> Place | None:
-        position = getattr(getattr(error, "diag", None), "statement_position", None)
+        # What COPY's text is wrong about stands in a value: the statement's own was found when it was described.
+        position = None if self._copying else getattr(getattr(error, "diag", None), "statement_position", None)
         return Place(int(position) - 1) if position else None
 
     def is_lost(self) -> bool:
@@ -159,7 +193,7 @@ class PostgresAdapter(SQLAdapter[PostgresParams]):
         Rule("42P01", "not_found"), Rule("42703", "not_found"), Rule("42883", "not_found"), Rule("42704", "not_found"),
         Rule("3F000", "not_found"), Rule("34000", "not_found"), Rule("42P02", "usage"),
         Rule("42", "syntax"),
-        Rule("55P03", "timeout"),
+        Rule("55P03", "timeout"), Rule("40", "timeout"),
         Rule("23", "constraint"),
         Rule("21", "usage"), Rule("22", "usage"), Rule("0A", "usage"), Rule("25", "usage"), Rule("2D", "usage"),
         Rule("P0", "usage"), Rule("55", "usage"), Rule("2B", "usage"),
@@ -252,4 +286,3 @@ _NOTHING_ELSE = {
     "load_balance_hosts": "disable", "gssencmode": "disable", "client_encoding": "UTF8",
 }  # fmt: skip
 _WRAPPING = re.compile(r"^connection (failed|is bad): (connection to server .*? failed: )?((FATAL|ERROR): +)?")
-

@@ -61,6 +61,11 @@ def builder(oid: int, precision: int | None, scale: int | None) -> Build:
     return parsed(declared) if oid in (DATE, TIMESTAMP, TIMESTAMPTZ) else typed(declared)
 
 
+def arrow(oid: int) -> pa.DataType | None:
+    """What Arrow itself reads a type's text as, where it does so as the driver does; None where a builder must."""
+    return _declared()[oid] if oid in (BOOL, INT2, INT4, INT8, OID, FLOAT4, FLOAT8) else None
+
+
 def _list(element: int) -> Build:
     import pyarrow as pa
 

@@ -11,7 +11,9 @@ from uuid import UUID
 
 from siege_nb.adapters.failures import Rule
 from siege_nb.adapters.files import MEMORY, FileParams
-from siege_nb.adapters.sql import Place, SQLAdapter, SQLSession
+from siege_nb.adapters.sql import SQLAdapter
+from siege_nb.adapters.sql_session import Place, SQLSession
+from siege_nb.adapters.sqlite_load import SQLiteLoader
 from siege_nb.errors import ConnectError
 from siege_nb.query.columns import as_text
 from siege_nb.query.session import Column, Schema, Session, Table
@@ -32,6 +34,7 @@ class SQLiteSession(SQLSession):
 
     grammar = Grammar(escapes=False, dollars=False, nested=False, backticks=True, brackets=True)
     style = "named"
+    loader = SQLiteLoader
 
     def interrupt(self, connection: Any) -> None:
         connection.interrupt()

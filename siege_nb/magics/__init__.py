@@ -1,8 +1,10 @@
-"""The magics: %client, %conn, %sql and %%sql; loaded and unloaded without a trace."""
+"""The magics: %client, %conn, %sqlcmd, %sql and %%sql; loaded and unloaded without a trace."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import sys
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -10,6 +12,8 @@ if TYPE_CHECKING:
     from siege_nb.magics.guard import Guard
 
 _guards: dict[InteractiveShell, Guard] = {}
+#: Names that other extensions have too; who came first keeps them.
+_SHARED = ("sql", "sqlcmd")
 
 
 def load(ip: InteractiveShell) -> None:
@@ -21,9 +25,13 @@ def load(ip: InteractiveShell) -> None:
 
     magics = SiegeMagics(ip)
     spoken = ip.magics_manager.magics
+    _leave_taken(magics.magics, spoken)
     magics.replaced = {kind: {name: spoken[kind].get(name) for name in names} for kind, names in magics.magics.items()}
     ip.register_magics(magics)
+    ip.configurables.append(magics.settings)  # type: ignore[arg-type]  # IPython's own holds all sorts
     _guards[ip] = Guard(ip)
+    _complete(ip, magics.settings.completion)
+    magics.settings.observe(lambda change: _complete(ip, change["new"]), "completion")
 
 
 def unload(ip: InteractiveShell) -> None:
@@ -34,6 +42,7 @@ def unload(ip: InteractiveShell) -> None:
     magics = manager.registry.pop("SiegeMagics", None)
     if magics is None:
         return
+    _complete(ip, "off")
     magics.close()
     for kind, replaced in magics.replaced.items():
         for name, predecessor in replaced.items():
@@ -43,8 +52,28 @@ def unload(ip: InteractiveShell) -> None:
                 del manager.magics[kind][name]
             else:
                 manager.magics[kind][name] = predecessor
-    if magics in ip.configurables:
-        ip.configurables.remove(magics)
+    ip.configurables[:] = [one for one in ip.configurables if one is not magics and one is not magics.settings]
+
+
+def _complete(ip: InteractiveShell, how: str) -> None:
+    from siege_nb.magics import assist
+
+    if how == "off":
+        assist.uninstall(ip)
+    else:
+        assist.install(ip)
+
+
+def _leave_taken(ours: dict[str, dict[str, Any]], spoken: dict[str, dict[str, Any]]) -> None:
+    """Leave a name to whom it belongs already, and say so; on Databricks %sql is the platform's own."""
+    taken = [name for name in _SHARED if any(name in spoken[kind] for kind in ours)]
+    if "DATABRICKS_RUNTIME_VERSION" in os.environ:
+        taken = list({*taken, "sql"})
+    elif "sql" in taken:
+        sys.stderr.write("siege_nb: %sql and %%sql belong to another extension here; use %siege_sql and %%siege_sql.\n")
+    for kind in ours:
+        for name in taken:
+            ours[kind].pop(name, None)
 
 
 def _load_mysql_first() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from traceback import format_tb
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -39,9 +40,11 @@ class SqlError(QueryError, UsageError):
     connection = ""
     statement: tuple[int, int] | None = None
     excerpt = ""
+    #: It shows Python's traceback as well.
+    whole = False
 
     @classmethod
-    def of(cls, error: SiegeError, connection: str) -> SqlError:
+    def of(cls, error: SiegeError, connection: str, *, whole: bool = False) -> SqlError:
         """The same error as a SqlError; its own type still catches it, and it knows what it knew."""
         form = _form(type(error))
         twin = form.__new__(form, error.message)
@@ -49,6 +52,9 @@ class SqlError(QueryError, UsageError):
         twin.args, twin.connection = (error.message,), connection
         if not isinstance(error, QueryError):
             twin.kind = next((kind for known, kind in _KINDS if isinstance(error, known)), "internal")
+        if whole:
+            twin.whole = True
+            twin.__traceback__ = error.__traceback__
         return twin
 
     def __reduce__(self) -> Any:
@@ -58,7 +64,11 @@ class SqlError(QueryError, UsageError):
     def _render_traceback_(self) -> list[str]:
         # A SqlError under its own base's name would print as a usage error on stderr and pass nbval.
         at = f" {self.connection}" if self.connection else ""
-        return f"SqlError[{self.kind}]{at}: {self}".split("\n")
+        block = f"SqlError[{self.kind}]{at}: {self}".split("\n")
+        if not self.whole:
+            return block
+        # Without what is in the variables: a frame of the driver's may hold the password.
+        return [*"".join(format_tb(self.__traceback__)).splitlines(), *block]
 
 
 _forms: dict[type[SiegeError], type[SqlError]] = {}

@@ -6,20 +6,26 @@
 
 from __future__ import annotations
 
-import keyword
+import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from siege_nb.errors import QueryError
-from siege_nb.show import CHARTS, some
+from siege_nb.magics.flags import BY_SPELLING, FLAGS, HELP, MODES, PLAIN, Flag, Options, variable_name
+from siege_nb.show import some
 
-# A quoted word keeps its spaces; everything else ends at white space.
-_WORD = re.compile(r"""\s*((?:"[^"]*"|'[^']*'|[^\s"'])+)""")
+__all__ = ["FLAGS", "HELP", "STARTERS", "Flag", "Options", "Request", "bare", "parse"]
+
+# A quoted word and a {{ template }} keep their spaces; everything else ends at white space.
+_VALUE = r"""(?:"[^"]*"|'[^']*'|\{\{.*?\}\}|[^\s"'])+"""
+_WORD = re.compile(rf"\s*({_VALUE})")
 _ASSIGN = re.compile(r"\s*([^\W\d]\w*)\s*(=?)\s*<<")
-_OPTION = re.compile(r"\s*(-[A-Za-z]|--[A-Za-z][\w-]*)(?:=(\S+))?(?=\s|$)")
+# -- with a blank behind it is a comment of SQL's.
+_OPTION = re.compile(rf"\s*(-[A-Za-z][\w-]*|--[A-Za-z][\w-]*)(?:=({_VALUE}))?(?=\s|$)")
 _NAME = re.compile(r"[\w.$-]+(?:/[\w.$-]+)*\Z")
+_ADDRESS = re.compile(r"[A-Za-z][\w+.-]*://|\$[^\W\d]\w*\Z")
 #: Words that begin a statement somewhere; a lone other word is taken for the name of a connection.
 STARTERS = frozenset(
     """
@@ -33,80 +39,6 @@ STARTERS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Flag:
-    """One option of %sql: its spellings, the names of what follows it, and what it does."""
-
-    name: str
-    about: str
-    letter: str = ""
-    takes: tuple[str, ...] = ()
-    #: What follows, as a value; a ValueError says in a sentence why it is none.
-    read: Callable[..., Any] = str
-    #: It is an act of its own: there can be no SQL beside it.
-    alone: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """The options that were given; a field for each flag."""
-
-    connections: bool = False
-    close: str = ""
-    output: str = ""
-    chart: tuple[str, str, str] | None = None
-    timeout: float | None = None
-    write: bool = False
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise ValueError(f"--timeout needs a number of seconds, not {text!r}.")
-    return value
-
-
-def _chart(kind: str, x: str, y: str) -> tuple[str, str, str]:
-    if kind not in CHARTS:
-        raise ValueError(f"--chart draws {', '.join(CHARTS)}, not {kind!r}.")
-    return kind, x, y
-
-
-def _variable(name: str) -> str:
-    # get_ipython under another value would take every later magic with it.
-    if not name.isidentifier() or keyword.iskeyword(name) or name == "get_ipython":
-        raise ValueError(f"A result cannot be kept as {name!r}: that is no name for a variable.")
-    return name
-
-
-FLAGS = (
-    Flag("connections", "list the connections", "l", alone=True),
-    Flag("close", "close the session of a connection", "x", ("NAME",), alone=True),
-    Flag("output", "keep the result in a variable and show nothing", "o", ("VAR",), _variable),
-    Flag("chart", "draw the result: bar, line, area or point", "", ("KIND", "X", "Y"), _chart),
-    Flag("timeout", "stop the statement after so many seconds", "", ("SECONDS",), _seconds),
-    Flag("write", "this cell may write on a prod connection; without it you are asked"),
-)
-
-
-def _line(flag: Flag) -> str:
-    spelling = ", ".join(filter(None, [f"-{flag.letter}" if flag.letter else "", f"--{flag.name}"]))
-    return f"  {' '.join([spelling, *flag.takes]):<26} {flag.about}"
-
-
-HELP = "\n".join(
-    [
-        "%sql  [options] [CONNECTION] [VAR [=] <<] SELECT …      run SQL; :name is bound to your variable",
-        "%%sql [options] [CONNECTION] [VAR [=] <<] ⏎ SELECT …    VAR << keeps the result, VAR = << also shows it",
-        *map(_line, FLAGS),
-    ]
-)
-_BY_SPELLING = {f"--{flag.name}": flag for flag in FLAGS} | {f"-{flag.letter}": flag for flag in FLAGS if flag.letter}
-
-
-@dataclass(frozen=True, slots=True)
 class Request:
     """What one %sql line or %%sql cell asks for."""
 
@@ -115,66 +47,109 @@ class Request:
     variable: str = ""
     #: The result is shown, although it is also kept in a variable.
     shown: bool = True
-    options: Options = Options()
+    options: Options = PLAIN
+    #: The variable whose rows become a table: df, or schema.df.
+    frame: str = ""
 
 
 def parse(line: str, cell: str | None, *, known: Callable[[str], bool], names: Callable[[], Sequence[str]]) -> Request:
     """The request of a line (and a cell); `known` tells whether a word names a connection."""
-    found_options: dict[str, Any] = {}
-    target, variable, shown = "", "", True
-    at = 0
+    given: dict[str, Any] = {}
+    target = variable = frame = ""
+    shown, at = True, 0
     while True:
         if found := _OPTION.match(line, at):
-            at = _option(line, found, found_options)
+            at = _option(line, found, given)
         elif not variable and (assign := _ASSIGN.match(line, at)):
-            variable, shown, at = _said(_variable, assign[1]), bool(assign[2]), assign.end()
-        elif not target and not variable and (word := _WORD.match(line, at)) and _may_name(word[1], known):
+            variable, shown, at = _said(variable_name, assign[1]), bool(assign[2]), assign.end()
+        elif not (word := _WORD.match(line, at)):
+            break
+        elif (
+            not target
+            and not variable
+            and _may_name(word[1], known)
+            and (frame or not _is_frame(line[word.end() :] + (cell or ""), given))
+        ):
             target, at = bare(word[1]), word.end()
+        elif not frame and given.keys() & MODES.keys():
+            frame, at = bare(word[1]), word.end()
         else:
             break
     rest = line[at:]
     sql = rest if cell is None else f"{rest}\n{cell}" if rest.strip() else cell
-    if not target and not variable:
+    if cell is not None and not rest.strip() and not variable and (assign := _ASSIGN.match(cell)):
+        variable, shown, sql = _said(variable_name, assign[1]), bool(assign[2]), cell[assign.end() :]
+    if given.keys() & MODES.keys():
+        frame, sql = (frame or sql).strip(" \t\n;"), sql if frame else ""
+    elif not target and not variable:
         _refuse_unknown(rest, cell, names)
-    options = Options(**found_options)
+    options = Options(**given)
     if options.output:
         variable, shown = options.output, False
-    for flag in FLAGS:
-        if flag.alone and flag.name in found_options and (sql.strip() or target or variable or len(found_options) > 1):
-            raise _usage(f"--{flag.name} stands alone; nothing was run.")
-    return Request(sql, target, variable, shown, options)
+    request = Request(sql, target, variable, shown, options, frame)
+    _agree(request, given)
+    return request
 
 
 def _may_name(word: str, known: Callable[[str], bool]) -> bool:
     # SELECT is looked for in no directory of profiles; a connection of such a name is reached with quotes around it.
-    return word.casefold() not in STARTERS and known(bare(word))
+    text = bare(word)
+    return bool(_ADDRESS.match(text)) or (word.casefold() not in STARTERS and known(text))
+
+
+def _is_frame(rest: str, given: Mapping[str, Any]) -> bool:
+    """The last word behind --persist is the frame, whatever else it may name."""
+    return bool(given.keys() & MODES.keys()) and not rest.strip(" \t\n;")
 
 
 def _option(line: str, found: re.Match[str], options: dict[str, Any]) -> int:
     spelling, value = found.groups()
-    flag = _BY_SPELLING.get(spelling)
+    flag = BY_SPELLING.get(spelling)
     if flag is None:
         # Here, where the grammar is needed and not when the extension is loaded.
         from siege_nb.declare import suggest
 
-        near = suggest(spelling, list(_BY_SPELLING))
+        near = suggest(spelling, list(BY_SPELLING))
         raise _usage(
             f"There is no option {spelling}.{near}", hint="%sql? lists them; SQL comments go after the SQL begins"
         )
     at = found.end()
     values = [] if value is None else [bare(value)]
-    while len(values) < len(flag.takes):
+    if flag.may and values and values[0].casefold() == flag.may:
+        values = [flag.may]
+    while len(values) < _wanted(flag, values):
+        end = _json_end(line, at) if "JSON" in flag.takes[0] else 0
         word = _WORD.match(line, at)
         if word is None:
             raise _usage(f"{spelling} needs {' '.join(flag.takes)}.")
-        values.append(bare(word[1]))
-        at = word.end()
-    if len(values) > len(flag.takes):
+        values.append(line[at:end].strip() if end else bare(word[1]))
+        at = end or word.end()
+    if flag.may and not values and (word := _WORD.match(line, at)) and word[1].casefold() == flag.may:
+        values, at = [flag.may], word.end()
+    if len(values) > _wanted(flag, values) and not (flag.may and values == [flag.may]):
         raise _usage(f"{spelling} takes no value, and there is {value!r}.")
-    if flag.name in options:
+    if flag.field in options and not flag.repeats:
         raise _usage(f"{spelling} is given twice.")
-    options[flag.name] = _said(flag.read, *values) if flag.takes else True
+    read = _said(flag.read, *values) if flag.takes or flag.may else True
+    options[flag.field] = (*options.get(flag.field, ()), read) if flag.repeats else read
     return at
+
+
+def _wanted(flag: Flag, values: Sequence[str]) -> int:
+    """How many words this option takes, as far as it is known by its first."""
+    word, number = flag.fewer
+    return number if word and values[:1] == [word] else len(flag.takes)
+
+
+def _json_end(line: str, at: int) -> int:
+    """Where a JSON object ends that begins here without quotes around it; 0 if none does."""
+    begin = at + len(line[at:]) - len(line[at:].lstrip())
+    if not line.startswith("{", begin) or line.startswith("{{", begin):
+        return 0
+    try:
+        return json.JSONDecoder().raw_decode(line, begin)[1]
+    except ValueError:
+        return 0  # its reader says what is wrong with it
 
 
 def _said(read: Callable[..., Any], *values: str) -> Any:
@@ -183,6 +158,30 @@ def _said(read: Callable[..., Any], *values: str) -> Any:
     except ValueError as error:
         sentence = str(error)
     raise _usage(sentence)
+
+
+def _agree(request: Request, given: Mapping[str, Any]) -> None:
+    """Refuse what cannot be meant together: nothing that was typed is dropped without a word."""
+    options, has_sql = request.options, bool(request.sql.strip())
+    for flag in FLAGS:
+        if flag.alone and flag.field in given and (has_sql or request.target or request.variable or len(given) > 1):
+            raise _usage(f"--{flag.name} stands alone; nothing was run.")
+    if options.mode:
+        if {"persist_replace", "append"} <= given.keys():
+            raise _usage("--persist-replace and --append cannot both be meant.")
+        if not request.frame:
+            raise _usage("--persist needs the name of a frame: %sql --persist df")
+        if has_sql or request.variable or given.keys() - _BESIDE_FRAMES:
+            raise _usage("--persist writes one frame, and there is more on this line than that.")
+    elif options.no_index:
+        raise _usage("--no-index goes with --persist, --persist-replace or --append.")
+    if options.section and options.alias:
+        raise _usage("--section has its name already; --alias cannot give it another.")
+    if options.to and (options.chart or options.type or options.explain):
+        raise _usage("--to writes the rows to a file: there is nothing left to draw, to hand over or to explain.")
+
+
+_BESIDE_FRAMES = {*MODES, "no_index", "alias", "section", "connection_arguments", "creator", "timeout", "write"}
 
 
 def _refuse_unknown(rest: str, cell: str | None, names: Callable[[], Sequence[str]]) -> None:

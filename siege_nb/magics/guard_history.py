@@ -29,7 +29,7 @@ SECRET = (
 #: One of these is in every text that has something to find: looking for them costs next to nothing.
 _STEMS = ("pass", "pw", "-p", "secret", "token", "credential", "bearer", "dsn", "connection", "webhook", "key",
           "identified", "://", "@")  # fmt: skip
-_MAGICS = ("client", "conn", "sql")
+_MAGICS = ("client", "conn", "siege_sql", "sqlcmd", "sql")
 
 
 class History:
@@ -160,7 +160,7 @@ def _region() -> re.Pattern[str]:
 def _without_secrets(found: re.Match[str], declared: frozenset[str]) -> str:
     text = found[0]
     # As the shell reads words, quotes may begin and end within one; in SQL a quote ends what stands within quotes.
-    plain = (found["line"] or found["bare"] or "sql") != "sql"
+    plain = (found["line"] or found["bare"] or "sql") not in ("sql", "siege_sql")
     for pattern, sure in _patterns(plain, declared):
         text = pattern.sub(_starred_and_known if sure or found["called"] in ("conn", "client") else _starred, text)
     return text
@@ -230,8 +230,9 @@ def _patterns(plain: bool, declared: frozenset[str]) -> list[tuple[re.Pattern[st
         ]
     else:
         found += [
+            # --connection_arguments {"password": "…"}
+            (rf"(?P<before>[\"']{name}[\"']\s*:\s*){value}", False),
             (rf"(?P<before>\bconn['\"]\s*,\s*['\"]\s*{asked}[^\s:='\"]+[\s:=]+)(?P<value>[^'\"\n]+)", True),
-            (rf"(?P<before>\A\s*%{{0,2}}sql\s+(?:--?\S+\s+)*-p\s*){value}", False),
             (r"(?P<before>\A\s*%{0,2}sql\s+[\w.-]+/)(?P<value>[^\s/@]+)(?=@)", False),
             (rf"(?P<before>(?<![^\s'\"])(?=--){name}[ \t=]+){value}", False),
             # ATTACH 'host=… password=…'; CREATE ROLE … PASSWORD '…', IDENTIFIED BY '…', CREATE SECRET (… SECRET '…')

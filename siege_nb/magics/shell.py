@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import atexit
 import getpass
+import os
 from collections import ChainMap
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +15,24 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 
 from siege_nb.errors import NotFoundError
 from siege_nb.magics import grammar
+from siege_nb.magics.config import SqlMagic
 from siege_nb.settings import Settings
 from siege_nb.show import plain, some
 
 if TYPE_CHECKING:
+    from siege_nb.magics.guests import KernelWorkspace
     from siege_nb.models.client import ClientProfile
     from siege_nb.models.connection import ConnectionProfile
+    from siege_nb.query.saved import Saved
     from siege_nb.store import Collection
-    from siege_nb.workspace import Workspace
 
 
 #: What one verb of a magic does with the words after it.
 Verb = Callable[["Shell", list[str]], Any]
+
+
+#: A connection of this name is used where none is: the current client's, or nobody's.
+DEFAULT = "default"
 
 
 def damaged(collection: Collection[Any]) -> str:
@@ -35,15 +43,23 @@ def damaged(collection: Collection[Any]) -> str:
 class Shell:
     """One kernel's place in the house. The workspace is opened when something first needs it."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: SqlMagic | None = None) -> None:
+        self.config = config or SqlMagic()
         self.client_code: str | None = None
         #: The id of the connection that SQL goes to when none is named: its name may change.
         self.connection: str | None = None
         self._called = ""
-        self._workspace: Workspace | None = None
+        self._workspace: KernelWorkspace | None = None
+
+    @cached_property
+    def saved(self) -> Saved:
+        """The queries that cells kept under a name."""
+        from siege_nb.query.saved import Saved
+
+        return Saved()
 
     @property
-    def workspace(self) -> Workspace:
+    def workspace(self) -> KernelWorkspace:
         """The workspace of this kernel's config directory."""
         if self._workspace is None:
             self._open(Settings.from_environment())
@@ -57,9 +73,9 @@ class Shell:
         self._open(settings)
 
     def _open(self, settings: Settings) -> None:
-        from siege_nb.workspace import Workspace
+        from siege_nb.magics.guests import KernelWorkspace
 
-        self._workspace = Workspace(settings)
+        self._workspace = KernelWorkspace(settings)
         self._workspace.vault.ask_with(getpass.getpass)
         self._workspace.client = self.client_code or ""
 
@@ -100,6 +116,8 @@ class Shell:
 
     def named(self, word: str) -> ConnectionProfile:
         """The connection that a name means here: the current client's own or nobody's; CODE/name is another's."""
+        if (guest := self.workspace.guest(word)) is not None:
+            return guest.profile
         return self.workspace.store.connections.find_named(word, self.client_code or "").item
 
     def names(self) -> list[str]:
@@ -107,7 +125,8 @@ class Shell:
         rows = self.workspace.store.connections.rows()
         mine = (self.client_code or "").casefold()
         spoken = [(row.scope.casefold() != mine, self.spoken(row.scope, row.name)) for row in rows]
-        return [name for _, name in sorted(spoken, key=lambda each: (each[0], each[1].casefold()))]
+        saved = [name for _, name in sorted(spoken, key=lambda each: (each[0], each[1].casefold()))]
+        return [*saved, *(plain(guest.name) for guest in self.workspace.guests())]
 
     def spoken(self, scope: str, name: str) -> str:
         """A connection's name as it is typed here: short for the client's own and for those that are nobody's."""
@@ -121,6 +140,8 @@ class Shell:
         """The connection that SQL goes to. One whose file is gone is told once, and then none is in use."""
         if self.connection is None:
             return None
+        if (guest := self.workspace.guest(self.connection)) is not None:
+            return guest.profile
         try:
             profile = self.workspace.store.connections.find(self.connection).item
         except NotFoundError:
@@ -131,12 +152,15 @@ class Shell:
         raise NotFoundError(f"The connection {lost} is no longer there.", hint="None is in use now; %conn lists them.")
 
     def needed(self) -> ConnectionProfile:
-        """The connection that SQL goes to; NotFoundError says how to use one when none is."""
+        """The connection that SQL goes to; NotFoundError says how to use one when none is, nor is called `default`."""
         profile = self.in_use()
+        if profile is None and self.known(DEFAULT):
+            profile = self.named(DEFAULT)
         if profile is None:
             there = self.names()
             hint = f"There are: {some(there)}." if there else "%conn add NAME KIND key=value … makes one."
-            raise NotFoundError("No connection is in use.", hint=f"%conn NAME uses one. {hint}")
+            url = " %sql $DATABASE_URL uses that of the environment." if "DATABASE_URL" in os.environ else ""
+            raise NotFoundError("No connection is in use.", hint=f"%conn NAME uses one. {hint}{url}")
         return profile
 
     def current(self) -> str:
@@ -158,11 +182,12 @@ class Shell:
 
 @magics_class
 class SiegeMagics(Magics):
-    """%client, %conn, %sql and %%sql."""
+    """%client, %conn, %sqlcmd, and %sql and %%sql under two names: another extension may have the first."""
 
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
-        self.siege = Shell()
+        self.settings = SqlMagic(parent=shell)
+        self.siege = Shell(self.settings)
         #: The magics of others that stood under our names, by kind and name.
         self.replaced: dict[str, dict[str, Any]] = {}
         atexit.register(self.siege.close)
@@ -186,12 +211,30 @@ class SiegeMagics(Magics):
 
         return conn.run(self.siege, line)
 
+    @no_var_expand
+    @line_magic
+    def sqlcmd(self, line: str) -> Any:
+        """jupysql's words for %conn: tables, columns, profile, snippets, connect."""
+        from siege_nb.magics import sqlcmd
+
+        return sqlcmd.run(self.siege, line)
+
     # SQL is full of {…} and $x: it must not be expanded. And it ends in ';' without wanting silence.
     @no_var_expand
     @needs_local_scope
     @line_cell_magic
     def sql(self, line: str, cell: str | None = None, local_ns: dict[str, Any] | None = None) -> Any:
-        """Run SQL: %sql [options] [CONNECTION] [VAR [=] <<] SELECT …"""
+        """Run SQL: %sql [options] [TARGET] [VAR [=] <<] SELECT …"""
+        return self._run(line, cell, local_ns)
+
+    @no_var_expand
+    @needs_local_scope
+    @line_cell_magic
+    def siege_sql(self, line: str, cell: str | None = None, local_ns: dict[str, Any] | None = None) -> Any:
+        """Run SQL, also where %sql belongs to somebody else."""
+        return self._run(line, cell, local_ns)
+
+    def _run(self, line: str, cell: str | None, local_ns: dict[str, Any] | None) -> Any:
         from siege_nb.magics import sql
 
         assert self.shell is not None
@@ -200,4 +243,4 @@ class SiegeMagics(Magics):
 
 
 # %sql? shows the options as they are.
-SiegeMagics.sql.__doc__ = f"Run SQL.\n\n{grammar.HELP}"
+SiegeMagics.sql.__doc__ = SiegeMagics.siege_sql.__doc__ = f"Run SQL.\n\n{grammar.HELP}"

@@ -8,22 +8,27 @@ from typing import Any
 
 from siege_nb.declare import secrets_of
 from siege_nb.facts import Use
+from siege_nb.magics import guests
 from siege_nb.magics.about import parameters, whereabouts
 from siege_nb.magics.shell import Shell, damaged
 from siege_nb.magics.words import one
 from siege_nb.models.connection import ConnectionProfile
-from siege_nb.show import Shown, badge, count, facts, listing
+from siege_nb.show import Shown, badge, count, facts, listing, stacked
 from siege_nb.store import Row
 
 
 def overview(shell: Shell, rest: list[str]) -> Shown:
-    """Every connection, or those in which a text occurs; whose it is, and whether a session is open."""
+    """Every connection, or those in which a text occurs; whose it is, and whether a session is open.
+
+    Below them stand those of this kernel only.
+    """
     text = " ".join(rest).casefold()
     connections, uses = shell.workspace.store.connections, shell.workspace.facts.uses()
     rows = [(shell.spoken(row.scope, row.name), row) for row in connections.rows() if _has(row, text)]
     shown = [_line(shell, name, row, uses.get(row.key, Use())) for name, row in sorted(rows, key=_by_name)]
     summary = count(len(shown), "connection") + damaged(connections)
-    return listing(("", "name", "kind", "client", "environment", "session", "last used"), shown, summary)
+    saved = listing(("", "name", "kind", "client", "environment", "session", "last used"), shown, summary)
+    return stacked(saved, Shown("", "") if text else guests.listed(shell))
 
 
 def _by_name(named: tuple[str, Row]) -> tuple[bool, str]:

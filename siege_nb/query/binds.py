@@ -9,11 +9,18 @@ from typing import Any, Literal, NamedTuple
 from siege_nb.errors import QueryError
 from siege_nb.query.statements import STANDARD, Grammar, outside
 
-#: How a driver wants them: `:x`, `$x`, `$1` with a list of values, or `%(x)s`.
-Style = Literal["named", "dollar", "numeric", "pyformat"]
+#: How a driver wants them: `:x`, `$x`, `$1` with a list of values, `%(x)s`; or `:x` again, for an engine whose NULL has
+#: a type and that has arrays.
+Style = Literal["named", "dollar", "numeric", "pyformat", "arrays"]
+#: What of a text is bound: "auto" as `parse` says; "enabled" also what stands right after a bracket, as in a[:x] and
+#: f(y):x, but not after a quote, where it is a struct's; "disabled" nothing that is not given for it.
+Mode = Literal["auto", "enabled", "disabled"]
 
 # Not after a word (a label, JSON paths), a colon (::casts), a quote ({'a':1}) or a bracket (slices).
 _BIND = r"""(?<![\w:'"\]\}\)\[]):(?P<name>[A-Za-z_]\w*)"""
+_CLOSE = r"(?<=[\]\}\)\[]):(?=[A-Za-z_])"
+
+_ASSIGN = "Assign it first; a colon that is meant as text belongs between quotes."
 
 
 class Placeholder(NamedTuple):
@@ -36,7 +43,16 @@ def names(sql: str, grammar: Grammar = STANDARD) -> tuple[str, ...]:
     return tuple(dict.fromkeys(placeholder.name for placeholder in parse(sql, grammar)))
 
 
-def take(sql: str, namespace: Mapping[str, Any], grammar: Grammar = STANDARD) -> dict[str, Any]:
+def spaced(sql: str, grammar: Grammar = STANDARD) -> str:
+    """The text with a blank before each `:name` that "auto" would let pass for the bracket right before it."""
+    if ":" not in sql:
+        return sql
+    for found in reversed(list(outside(sql, _CLOSE, grammar))):
+        sql = f"{sql[: found.start()]} {sql[found.start() :]}"
+    return sql
+
+
+def take(sql: str, namespace: Mapping[str, Any], grammar: Grammar = STANDARD, *, hint: str = _ASSIGN) -> dict[str, Any]:
     """The values of all names in the text as plain Python; one that has none is a QueryError of kind "usage"."""
     wanted = names(sql, grammar)
     missing = [name for name in wanted if name not in namespace]
@@ -46,7 +62,6 @@ def take(sql: str, namespace: Mapping[str, Any], grammar: Grammar = STANDARD) ->
         known = [name for name in namespace if not name.startswith("_")]
         near = "".join(suggest(name, known, most=1) for name in missing)
         said = ", ".join(f":{name}" for name in missing)
-        hint = "Assign it first; a colon that is meant as text belongs between quotes."
         raise QueryError(f"There is no value for {said}.{near}", kind="usage", hint=hint)
     return {name: unbox(namespace[name]) for name in wanted}
 
@@ -56,9 +71,10 @@ def render(
 ) -> tuple[str, dict[str, Any] | list[Any]]:
     """The text and the values as a driver wants them; only names that stand in the text are handed on.
 
-    A list in `IN (:xs)` becomes as many placeholders as it has values; elsewhere it stays one value.
+    A name that has no value is text: `take` has seen to those that need one. A list in `IN (:xs)` becomes as many
+    placeholders as it has values; elsewhere it stays one value.
     """
-    found = parse(sql, grammar)
+    found = _bound(sql, values, grammar)
     if not found:
         return sql, {}
     given = _Given(style, found)
@@ -68,7 +84,7 @@ def render(
 
 def origin(sql: str, values: Mapping[str, Any], style: Style, at: int, grammar: Grammar = STANDARD) -> int:
     """The place in the text as written of a place in the rendered one, which a server's error points to."""
-    found = parse(sql, grammar)
+    found = _bound(sql, values, grammar)
     if not found:
         return at
     given = _Given(style, found)
@@ -110,6 +126,10 @@ def _unbox_pandas(value: Any) -> Any:
     return unbox(value.tolist()) if hasattr(value, "tolist") else value
 
 
+def _bound(sql: str, values: Mapping[str, Any], grammar: Grammar) -> list[Placeholder]:
+    return [found for found in parse(sql, grammar) if found.name in values] if values else []
+
+
 class _Given:
     """The values in a driver's order, and the placeholder that stands for each."""
 
@@ -126,7 +146,7 @@ class _Given:
                 self._marks[name] = f"${len(self.values)}"
             else:
                 self.values[name] = value
-                self._marks[name] = {"named": ":%s", "dollar": "$%s", "pyformat": "%%(%s)s"}[self.style] % name
+                self._marks[name] = _MARKS.get(self.style, ":%s") % name
         return self._marks[name]
 
     def text(self, sql: str) -> str:
@@ -142,12 +162,12 @@ class _Given:
         return ", ".join(self.mark(f"{name}_{n}", value) for n, value in enumerate(values))
 
 
+_MARKS = {"dollar": "$%s", "pyformat": "%%(%s)s"}
 # An empty list must give a condition that no row meets, and NOT IN one that all meet; each engine by its own words.
 _EMPTY = {
     "named": "IN (SELECT NULL WHERE 1 = 0)",
     "dollar": "IN (SELECT NULL WHERE false)",
     "pyformat": "IN (SELECT NULL FROM DUAL WHERE false)",
-    "numeric": "= ANY('{}')",
 }
 _IN = re.compile(r"\b(NOT\s+)?IN\s*\(\s*\Z", re.IGNORECASE)
 _CLOSED = re.compile(r"\s*\)")
@@ -177,6 +197,6 @@ def _pieces(
 
 
 def _empty(given: _Given, negated: bool) -> str:
-    if given.style == "numeric":
-        return "<> ALL('{}')" if negated else _EMPTY["numeric"]
+    if given.style in ("numeric", "arrays"):
+        return "<> ALL('{}')" if negated else "= ANY('{}')"
     return ("NOT " if negated else "") + _EMPTY[given.style]

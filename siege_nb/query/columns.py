@@ -17,7 +17,7 @@ from siege_nb.query.session import ALL, Answer, Cut, Take
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Rows fetched at a time: enough for columns to pay, few enough that Python's objects never hold a whole result.
+#: Rows handed on at a time: enough for columns to pay, few enough that Python's objects never hold a whole result.
 BATCH = 10_000
 
 # pyarrow's stubs have no name for an array of any type.
@@ -28,15 +28,22 @@ Build: TypeAlias = Callable[[Sequence[Any]], Array]
 def built(
     names: Sequence[str], batches: Iterable[Sequence[Sequence[Any]]], builders: Sequence[Build] = ()
 ) -> Iterator[list[Array]]:
-    """The columns of each batch of rows, the first piece even if there is no row; a batch may then be forgotten."""
+    """The columns of the rows, some batches together; the first piece comes even if there is no row.
+
+    Small batches are the faster to make columns of: they are still in the processor's cache.
+    """
     makers = builders or [guess] * len(names)
-    nothing = True
+    chunks, count, nothing = list[list[Array]]([] for _ in names), 0, True
     for rows in batches:
-        nothing = False
-        # Not zip(*rows): it makes an iterator for each row, and the garbage collector doubles the time.
-        yield [build([row[n] for row in rows]) for n, build in enumerate(makers)]
-    if nothing:
-        yield [build(()) for build in makers]
+        for chunk, build, n in zip(chunks, makers, range(len(names)), strict=True):
+            # Not zip(*rows): it makes an iterator for each row.
+            chunk.append(build([row[n] for row in rows]))
+        count += len(rows)
+        if count >= BATCH:
+            yield [join(chunk) for chunk in chunks]
+            chunks, count, nothing = [[] for _ in names], 0, False
+    if count or nothing:
+        yield [join(chunk or [build(())]) for chunk, build in zip(chunks, makers, strict=True)]
 
 
 def gather(names: Sequence[str], pieces: Iterator[Sequence[Array]], take: Take = ALL) -> Answer:
@@ -49,25 +56,33 @@ def gather(names: Sequence[str], pieces: Iterator[Sequence[Array]], take: Take =
     told, columns = distinct(names), list[list[Array]]([] for _ in names)
     count = size = 0
     cut: Cut = ""
-    for piece in pieces:
-        rows = len(piece[0]) if piece else 0
-        if take.rows is not None and count + rows > take.rows:
-            piece, rows, cut = [array[: take.rows - count] for array in piece], take.rows - count, "limit"
-        count += rows
-        if take.into is not None:
-            take.into.write(pa.table(list(piece), names=told))
-        else:
-            for column, array in zip(columns, piece, strict=True):
-                column += array.chunks or [pa.array([], array.type)] if isinstance(array, pa.ChunkedArray) else [array]
-            size += sum(array.nbytes for array in piece)
-            cut = cut or ("memory" if take.memory is not None and size > take.memory else "")
-        if cut:
-            break
-    if isinstance(pieces, Generator):
-        pieces.close()
+    try:
+        for piece in pieces:
+            rows = len(piece[0]) if piece else 0
+            if take.rows is not None and count + rows > take.rows:
+                piece, rows, cut = [array[: take.rows - count] for array in piece], take.rows - count, "limit"
+            count += rows
+            if take.into is not None:
+                take.into.write(pa.table(list(piece), names=told))
+            else:
+                for column, array in zip(columns, piece, strict=True):
+                    column += _chunks(array)
+                size += sum(array.nbytes for array in piece)
+                cut = cut or ("memory" if take.memory is not None and size > take.memory else "")
+            if cut:
+                break
+    finally:  # also when the sink takes no more
+        if isinstance(pieces, Generator):
+            pieces.close()
     if take.into is not None:
         return Answer(rowcount=count, cut=cut)
     return Answer(pa.table([join(column) for column in columns], names=told), cut=cut)
+
+
+def _chunks(array: Array) -> list[Array]:
+    import pyarrow as pa
+
+    return array.chunks or [pa.array([], array.type)] if isinstance(array, pa.ChunkedArray) else [array]
 
 
 def distinct(names: Sequence[str]) -> list[str]:
@@ -157,6 +172,22 @@ def as_text(value: Any) -> str | None:
     return json.dumps(value, default=str, ensure_ascii=False) if isinstance(value, list | dict) else str(value)
 
 
+def spelled(days: Array) -> Array:
+    """Dates and moments as text, in Python's words; Arrow also knows those that Python has no object for."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    pc: Any = compute
+    text = pc.replace_substring_regex(days.cast(pa.string()), r"\.0+(Z|[+-]|$)", r"\1")
+    return pc.replace_substring_regex(text, "Z$", "+00:00")
+
+
+def _is_day(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return pa.types.is_date(kind) or pa.types.is_timestamp(kind)
+
+
 def _loose(values: Iterable[Any]) -> Array:
     import pyarrow as pa
 
@@ -186,7 +217,7 @@ def join(chunks: list[Array]) -> Array:
             return _cast(chunks, target)
         except pa.ArrowInvalid:  # does not fit without loss: try the next
             continue
-    loose = [_loose(chunk.to_pylist()) for chunk in chunks]
+    loose = [spelled(chunk) if _is_day(chunk.type) else _loose(chunk.to_pylist()) for chunk in chunks]
     return _cast(loose, pa.binary() if any(pa.types.is_binary(chunk.type) for chunk in loose) else pa.string())
 
 
@@ -194,10 +225,12 @@ def _meeting(types: list[Any]) -> Iterator[Any]:
     """Where columns of these types may meet without loss, the narrowest first."""
     import pyarrow as pa
 
-    if all(pa.types.is_decimal(kind) for kind in types):
-        scale = max(kind.scale for kind in types)
-        yield pa.decimal128(38, scale) if scale <= 38 else pa.decimal256(76, scale)
-        yield pa.decimal256(76, scale)
+    scales = [kind.scale for kind in types if pa.types.is_decimal(kind)]
+    whole = sum(pa.types.is_integer(kind) for kind in types)
+    if scales and len(scales) + whole == len(types):
+        if max(scales) <= 38:
+            yield pa.decimal128(38, max(scales))
+        yield pa.decimal256(76, max(scales))
     elif all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in types):
         yield pa.float64()
 

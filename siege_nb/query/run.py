@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
-from siege_nb.errors import ConnectError, QueryTimeoutError
+from siege_nb.errors import ConnectError, QueryError, QueryTimeoutError
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +21,8 @@ GRACE = 5.0
 # A wait without end cannot be interrupted on Windows, so the waiter wakes a few times a second.
 _WAKE = 0.2
 _BETWEEN_CANCELS = 0.25
+#: How often who waits is told for how long.
+TICK = 0.5
 
 
 class StoppedError(KeyboardInterrupt):
@@ -59,6 +61,38 @@ class _Task(Generic[T]):
             self.done.set()
 
 
+class _Ticker:
+    """Tells somebody now and then for how long one has waited; what goes wrong in it is no business of who waits."""
+
+    def __init__(self, told: Callable[[float], None], began: float) -> None:
+        self._told: Callable[[float], None] | None = told
+        self._began = self._last = began
+
+    def tick(self) -> None:
+        now = time.monotonic()
+        if self._told is None or now - self._last < TICK:
+            return
+        self._last = now
+        try:
+            self._told(now - self._began)
+        except Exception as error:  # a display that is gone: nothing is shown any more
+            logger.debug("Showing the progress failed: %s", type(error).__name__)
+            self._told = None
+
+
+def _late(told: str, ended: BaseException | None) -> QueryTimeoutError:
+    """A timeout, with what the statement that it ended knew of itself."""
+    late = QueryTimeoutError(told, kind="timeout", hint=" ".join(_advice(ended)))
+    if isinstance(ended, QueryError):
+        late.statement = ended.statement
+    return late
+
+
+def _advice(ended: BaseException | None) -> list[str]:
+    """What is left behind by a statement that was cancelled: an open transaction, or one that was rolled back."""
+    return [ended.hint] if isinstance(ended, QueryError) and ended.hint else []
+
+
 class Worker:
     """The one thread that makes all calls of one session, so that whoever waits can be interrupted.
 
@@ -88,30 +122,35 @@ class Worker:
         timeout: float | None = None,
         since: float | None = None,
         doing: str = "",
+        ticking: Callable[[float], None] | None = None,
     ) -> T:
         """What `work` returns or raises. On an interrupt or past the timeout `cancel` is called until it ends.
 
         `since` is when the time began to run, by default now; `doing` says what it is, where it is no statement.
+        `ticking` is called about twice a second while it runs, in the thread that waits, with the seconds so far.
         """
         if self.lost:
             raise ConnectError(f"The session of {self.name} was given up; it did not stop when told to.")
         began = time.monotonic() if since is None else since
+        ticker = None if ticking is None else _Ticker(ticking, began)
         task = _Task(work)
         self._tasks.put(task)
         try:
             left = None if timeout is None else began + timeout - time.monotonic()
             while not task.done.wait(_WAKE if left is None else max(0.0, min(_WAKE, left))):
+                if ticker is not None:
+                    ticker.tick()
                 left = None if timeout is None else began + timeout - time.monotonic()
                 if left is not None and left <= 0:
                     self._stop(task, cancel)
                     if task.succeeded:
                         break  # what it did is done: to call it timed out would have it done twice
                     told = self._told(f"Timed out after {timeout:g} s", task, cancel, doing)
-                    raise QueryTimeoutError(told, kind="timeout")
+                    raise _late(told, task.error)
         except KeyboardInterrupt:
             self._stop(task, cancel)
             told = self._told(f"after {time.monotonic() - began:.1f} s", task, cancel, doing)
-            raise StoppedError(told) from None
+            raise StoppedError(" ".join([told, *_advice(task.error)])) from None
         if task.error is not None:
             try:
                 raise task.error

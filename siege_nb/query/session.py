@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -94,6 +95,30 @@ class Progressing(Protocol):
 
     def progress(self) -> float | None:
         """Between 0 and 1, or None when the engine cannot tell. Asked from another thread."""
+
+
+@runtime_checkable
+class Framing(Protocol):
+    """A session whose statements may name tables of the notebook: frames, Arrow, results."""
+
+    def seeing(self, namespace: Mapping[str, Any]) -> AbstractContextManager[None]:
+        """For so long, a name that the database does not know means the table that the namespace has by it."""
+
+
+#: What is done where a table of that name is there already.
+Load = Literal["fail", "replace", "append"]
+
+
+@runtime_checkable
+class Loadable(Protocol):
+    """A session that can make a table of rows that come from here."""
+
+    def load(self, table: pa.Table, name: str, schema: str = "", mode: Load = "fail") -> int:
+        """How many rows were written, all or none, into a table of this name; "" is the schema names mean anyway.
+
+        It is part of a transaction that is open, and of one by itself where none is; an engine that would end it by
+        making a table refuses. `append` makes the table if there is none; its columns are found by their names.
+        """
 
 
 @dataclass(frozen=True, slots=True)

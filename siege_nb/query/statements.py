@@ -80,14 +80,14 @@ def outside(
     sql: str, wanted: str, grammar: Grammar = STANDARD, begin: int = 0, end: int | None = None
 ) -> Iterator[re.Match[str]]:
     """Where a pattern matches in the SQL proper: not in literals, quoted names or comments."""
-    search = _lexer(wanted, grammar).search
+    search = lexer(wanted, grammar).search
     end = len(sql) if end is None else end
     while found := search(sql, begin, end):
         begin = found.end()
         if found.lastgroup == "wanted":
             yield found
         elif grammar.nested and found[0] == "/*":
-            begin = _comment_end(sql, begin)
+            begin = comment_end(sql, begin)
 
 
 _WORD = re.compile(r"[^\W\d]\w*")
@@ -131,7 +131,8 @@ class _Body:
 
 
 @cache
-def _lexer(wanted: str, grammar: Grammar) -> re.Pattern[str]:
+def lexer(wanted: str, grammar: Grammar) -> re.Pattern[str]:
+    """A pattern that finds what is quiet in a text, or `wanted` outside of it, whichever comes next."""
     # An unclosed literal or comment reaches to the end of the text. A doubled quote is two literals side by side.
     def quoted(quote: str, escapes: bool) -> str:
         return (
@@ -159,7 +160,8 @@ def _lexer(wanted: str, grammar: Grammar) -> re.Pattern[str]:
 _COMMENT = re.compile(r"/\*|\*/")
 
 
-def _comment_end(sql: str, at: int) -> int:
+def comment_end(sql: str, at: int) -> int:
+    """Where a comment ends that may have others in it, from behind its opening."""
     depth = 1
     while depth:
         edge = _COMMENT.search(sql, at)
@@ -180,7 +182,7 @@ def _start(sql: str, at: int, grammar: Grammar) -> int:
         # MySQL runs what stands in /*! … */: a comment for others only.
         if sql.startswith("/*", at) and not (grammar.hashes and sql.startswith(("/*!", "/*M!"), at)):
             if grammar.nested:
-                at = _comment_end(sql, at + 2)
+                at = comment_end(sql, at + 2)
             else:
                 end = sql.find("*/", at + 2)
                 at = len(sql) if end < 0 else end + 2

@@ -247,7 +247,7 @@ def test_mysql_says_it_like_this(code: int, sqlstate: str, message: str, problem
     (1062, "23000", "constraint"), (1451, "23000", "constraint"),
     (4025, "23000", "constraint"), (3819, "HY000", "constraint"),
     (1205, "HY000", "timeout"), (3024, "HY000", "timeout"), (1969, "70100", "timeout"), (1317, "70100", "cancelled"),
-    (1366, "22007", "usage"), (1264, "22003", "usage"), (1792, "25006", "usage"), (1213, "40001", "internal"),
+    (1366, "22007", "usage"), (1264, "22003", "usage"), (1792, "25006", "usage"), (1213, "40001", "timeout"),
 ])  # fmt: skip
 def test_mysqls_numbers_are_kinds_of_failed_statements(code: int, sqlstate: str, kind: str) -> None:
     adapter = MySQLAdapter(MySQLAdapter.params_type(host="h", username="u"))
@@ -260,7 +260,7 @@ def test_mysqls_numbers_are_kinds_of_failed_statements(code: int, sqlstate: str,
     ("42601", "syntax"), ("42803", "syntax"), ("42P01", "not_found"), ("42703", "not_found"), ("42883", "not_found"),
     ("3F000", "not_found"), ("3D000", "not_found"), ("42501", "permission"), ("23505", "constraint"),
     ("57014", "cancelled"), ("55P03", "timeout"), ("22012", "usage"), ("0A000", "usage"), ("25P02", "usage"),
-    ("40P01", "internal"), ("XX000", "internal"), ("53300", "connection"),
+    ("40P01", "timeout"), ("XX000", "internal"), ("53300", "connection"),
 ])  # fmt: skip
 def test_postgres_states_are_kinds_of_failed_statements(sqlstate: str, kind: str) -> None:
     errors = pytest.importorskip("psycopg.errors")

@@ -44,23 +44,32 @@ def test_a_long_statement_ends_and_the_next_cell_works(
             " password:=env:TEST_PASSWORD"
         )
     add = f"%conn add it {kind} {where}"
-    with kernel(tmp_path, LOAD, add, "%conn it") as it:
-        sent = it.start(f"%%sql\n{LONG[kind]}")
-        until = time.monotonic() + 20
-        while server is not None and running() == 0:
-            assert time.monotonic() < until, "it never ran"
-        if server is None:
-            # An engine in the kernel cannot be asked from outside; its processor time says that it computes.
-            _computing(it.pid(), until)
-        it.interrupt()
-        began = time.monotonic()
-        ran = it.finish(sent)
-        assert time.monotonic() - began < 2
-        assert ran.status == "error"
-        assert ran.error.startswith("Stopped: after "), ran.error
-        assert "no longer runs" in ran.error
-        assert running() == 0
+    with kernel(tmp_path, LOAD, add, "%conn it", "%sql CREATE TABLE numbers (n int)") as it:
+
+        def stopped(cell: str) -> str:
+            """What a cell says that is stopped as soon as its long statement runs."""
+            sent = it.start(cell)
+            until = time.monotonic() + 20
+            while server is not None and running() == 0:
+                assert time.monotonic() < until, "it never ran"
+            if server is None:
+                # An engine in the kernel cannot be asked from outside; its processor time says that it computes.
+                _computing(it.pid(), until)
+            it.interrupt()
+            began = time.monotonic()
+            ran = it.finish(sent)
+            assert time.monotonic() - began < 2
+            assert ran.status == "error"
+            assert ran.error.startswith("Stopped: after "), ran.error
+            assert "no longer runs" in ran.error
+            assert running() == 0
+            return ran.error
+
+        assert "rolled back" not in stopped(f"%%sql\n{LONG[kind]}")
         assert "7" in it.run("%sql SELECT 7 AS seven").text
+        whole = f"%%sql --tx\nINSERT INTO numbers VALUES (1);\n{LONG[kind]};\nINSERT INTO numbers VALUES (2)"
+        assert stopped(whole).endswith("All of the cell was rolled back.")
+        assert "41" in it.run("%sql SELECT count(*) + 41 AS found FROM numbers").text
 
 
 def _computing(pid: int, until: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from siege_nb.errors import NotFoundError
@@ -34,11 +35,14 @@ def test_tables_are_listed_by_pattern_and_schema(shop: Run) -> None:
     assert "people" in repr(shop("%conn tables -s sales"))
 
 
-def test_what_was_seen_keeps_until_it_is_looked_at_again(shop: Run) -> None:
+def test_what_was_seen_keeps_until_it_is_looked_at_again(shop: Run, tmp_path: Path) -> None:
     shop("%conn tables")
-    shop("%sql CREATE TABLE fresh (a INTEGER)")
+    with duckdb.connect(f"{tmp_path}/shop.duckdb") as other:
+        other.execute("CREATE TABLE fresh (a INTEGER)")
     assert "2 tables" in repr(shop("%conn tables"))
     assert "3 tables" in repr(shop("%conn tables --refresh"))
+    shop("%sql CREATE TABLE own (a INTEGER)")  # a change of ours is known at once
+    assert "4 tables" in repr(shop("%conn tables"))
 
 
 def test_columns_a_sample_and_figures(shop: Run) -> None:

@@ -96,12 +96,21 @@ def test_an_error_keeps_the_type_that_says_what_to_do(run: Run) -> None:
     assert isinstance(caught.value, SqlError)
 
 
+def test_a_misspelt_name_is_told_with_what_was_probably_meant(run: Run) -> None:
+    run("%sql lite CREATE TABLE orders (a INT)")
+    with pytest.raises(SqlError, match="did you mean: orders"):
+        run("%sql lite SELECT * FROM ordrs")
+    run("%sql --save lately -N SELECT 1 AS a")
+    with pytest.raises(SqlError, match="did you mean: lately"):
+        run("%sql lite SELECT * FROM latly")
+
+
 def test_a_chart_is_in_the_colours_of_the_client(run: Run) -> None:
     run("%client new ACME Acme primary_contact=x email=y@z brand_colors=#0B6E4F")
     run("%conn add theirs duckdb client=ACME")
     bundle = run("%sql --chart bar a b theirs SELECT 'x' AS a, 2 AS b")._repr_mimebundle_()
     assert bundle["application/vnd.vegalite.v5+json"]["mark"]["color"] == "#0B6E4F"
-    with pytest.raises(SqlError, match="--chart draws bar, line, area, point, not 'pie'"):
+    with pytest.raises(SqlError, match="--chart draws bar, line, area, point, hist, not 'pie'"):
         run("%sql --chart pie a b theirs SELECT 1")
 
 

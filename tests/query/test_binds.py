@@ -16,6 +16,7 @@ import pytest
 from siege_nb.errors import QueryError
 from siege_nb.query import binds
 from siege_nb.query.statements import Grammar
+from tests.servers import Postgres
 
 MYSQL = Grammar(backslash=True, escapes=False, dollars=False, nested=False, backticks=True, hashes=True)
 
@@ -65,6 +66,24 @@ def test_names_are_found_where_they_are_meant(sql: str, found: tuple[str, ...]) 
 ])  # fmt: skip
 def test_an_engines_own_literals_are_known(sql: str, found: tuple[str, ...]) -> None:
     assert binds.names(sql, MYSQL) == found
+
+
+@pytest.mark.parametrize(("sql", "spaced"), [
+    ("SELECT a[:n], a[1]:n, f(x):n, {'a': 1}:n", "SELECT a[ :n], a[1] :n, f(x) :n, {'a': 1} :n"),
+    # what is none in any text
+    ("SELECT {'a':b}, 'x':y, x::int, f(x)::int, a[1:n], c:d, a[:1], (: b", None),
+    ("SELECT '):n', \"[:n\" -- ]:n\n, $$ ):n $$ /* ):n */, @v := 1, ((1)::int)", None),
+    ("SELECT 1", None),
+])  # fmt: skip
+def test_a_bracket_is_no_part_of_a_name_when_all_are_enabled(sql: str, spaced: str | None) -> None:
+    assert binds.spaced(sql) == (spaced or sql)
+
+
+@pytest.mark.parametrize("style", ["named", "dollar", "numeric", "pyformat", "arrays"])
+def test_a_name_without_a_value_is_text(style: binds.Style) -> None:
+    sql = "SELECT :a, '%(a)s', x IN (:b)"
+    assert binds.render(sql, {}, style) == (sql, {})
+    assert binds.origin(sql, {}, style, 9) == 9
 
 
 def test_values_are_taken_from_the_namespace_and_nothing_else() -> None:
@@ -149,6 +168,7 @@ def test_a_text_without_names_is_left_as_it_is(style: binds.Style) -> None:
 
 @pytest.mark.parametrize(("style", "text", "given"), [
     ("named", "x NOT IN ( :xs_0, :xs_1 ) AND y = :xs", {"xs_0": 1, "xs_1": 2, "xs": [1, 2]}),
+    ("arrays", "x NOT IN ( :xs_0, :xs_1 ) AND y = :xs", {"xs_0": 1, "xs_1": 2, "xs": [1, 2]}),
     ("numeric", "x NOT IN ( $1, $2 ) AND y = $3", [1, 2, [1, 2]]),
 ])  # fmt: skip
 def test_a_list_opens_up_in_brackets_after_in(style: binds.Style, text: str, given: Any) -> None:
@@ -167,6 +187,15 @@ def test_an_empty_list_meets_no_row_and_its_denial_every_row() -> None:
         text, given = binds.render(sql, {"xs": []}, "named")
         assert len(connection.execute(text, given).fetchall()) == rows
     connection.close()
+
+
+@pytest.mark.parametrize("column", ["int", "text", "date"])
+def test_an_empty_list_has_any_type_where_null_has_one(postgres: Postgres, column: str) -> None:
+    for sql, rows in ((f"SELECT 1 WHERE NULL::{column} IN (:xs)", 0), (f"SELECT 1 WHERE now()::{column} IN (:xs)", 0),
+                      (f"SELECT 1 WHERE NULL::{column} NOT IN (:xs)", 1)):  # fmt: skip
+        text, given = binds.render(sql.replace("now()::int", "1"), {"xs": []}, "arrays")
+        assert given == {}
+        assert len(postgres.sql(text)) == rows, text
 
 
 @pytest.mark.parametrize("style", ["named", "dollar", "numeric", "pyformat"])

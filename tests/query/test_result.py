@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -12,12 +13,14 @@ from typing import Any
 
 import duckdb
 import pandas as pd
+import polars
 import pyarrow as pa
 import pytest
 
-from siege_nb.errors import InvalidError, MissingDriverError, NotFoundError
+from siege_nb.errors import InvalidError, MissingDriverError, NotFoundError, QueryError
 from siege_nb.query.result import Result
-from siege_nb.query.session import Answer
+from siege_nb.query.session import Answer, Cut
+from siege_nb.show import Look
 
 TABLE = pa.table(
     {
@@ -29,8 +32,8 @@ TABLE = pa.table(
 )
 
 
-def result(table: pa.Table | None = TABLE, rowcount: int | None = None, **more: Any) -> Result:
-    return Result(Answer(table, rowcount), "SELECT", "wh", 0.0123, {}, **more)
+def result(table: pa.Table | None = TABLE, rowcount: int | None = None, cut: Cut = "", **more: Any) -> Result:
+    return Result(Answer(table, rowcount, cut), "SELECT", "wh", 0.0123, {}, **more)
 
 
 def test_it_reads_as_jupysql_users_expect() -> None:
@@ -83,12 +86,14 @@ def test_arrow_is_handed_over_without_a_copy() -> None:
 def test_csv_comes_back_as_it_was(tmp_path: Path) -> None:
     r = result()
     text = r.csv()
-    assert text is not None
     rows = list(csv.reader(io.StringIO(text)))
     assert rows[0] == r.keys
     assert rows[3][1] == 'c,"d"'
-    assert r.csv(str(tmp_path / "out.csv")) is None
+    assert repr(r.csv(str(tmp_path / "out.csv"))) == f"4 rows written to {tmp_path / 'out.csv'}"
     assert (tmp_path / "out.csv").read_bytes().decode() == text
+    assert r.csv(delimiter=";", lineterminator="\n").splitlines()[1] == "1;a;1.1000000000;1"
+    r.csv(str(tmp_path / "latin.csv"), encoding="latin-1")
+    assert "é" in (tmp_path / "latin.csv").read_text("latin-1")
 
 
 def test_what_gave_no_rows_says_so() -> None:
@@ -119,7 +124,7 @@ def test_a_chart_carries_the_numbers_and_the_text() -> None:
     r = result(pa.table({"region": ["n", "s"], "revenue": pa.array([Decimal("1.5"), None], pa.decimal128(5, 2))}))
     bundle = r.charted(("bar", "region", "revenue"), ("#0066CC",))._repr_mimebundle_()
     values = bundle["application/vnd.vegalite.v5+json"]["data"]["values"]
-    assert values == [{"region": "n", "revenue": 1.5}, {"region": "s", "revenue": None}]
+    assert values == [{"x": "n", "y": 1.5}, {"x": "s", "y": None}]
     assert "text/plain" in bundle
     with pytest.raises(NotFoundError, match="no column 'nope'"):
         r.charted(("bar", "region", "nope"), ())
@@ -175,6 +180,189 @@ def test_a_far_day_in_a_list_is_text_as_well() -> None:
     r = result(pa.table({"l": lists, "s": structs, "m": maps, "n": pa.array([None], pa.int64())}))
     assert list(r) == [(["12921-08-18"], {"day": "12921-08-18", "n": 1}, [("k", "12921-08-18")], None)]
     assert r.DataFrame().dtypes["n"] == "Int64"
+
+
+SLICES = (slice(1, 3), slice(None, None, -1), slice(3, 0, -2), slice(5, 9), slice(None, None, 3), slice(-2, None))
+
+
+def test_a_slice_is_what_a_list_would_give() -> None:
+    r = result()
+    for part in SLICES:
+        assert r[part] == list(r)[part]
+    with pytest.raises(IndexError):
+        r[4]
+    assert result(TABLE.slice(0, 0))[:] == []
+
+
+@pytest.mark.parametrize("name", ["bar", "pie", "plot"])
+def test_what_jupysql_draws_is_drawn_by_the_flag(name: str) -> None:
+    with pytest.raises(AttributeError, match="%sql --chart"):
+        getattr(result(), name)
+    with pytest.raises(AttributeError, match=r"no 'nosuch'; \.DataFrame\(\)"):
+        result().nosuch  # noqa: B018 - it is the looking that raises
+
+
+WAYS = {
+    "arrow": lambda r: r.arrow(),
+    "frame": lambda r: r.DataFrame(),
+    "polars": lambda r: r.PolarsDataFrame(),
+    "dict": lambda r: r.dict(),
+    "dicts": lambda r: r.dicts(),
+    "csv": lambda r: r.csv(),
+    "loop": lambda r: list(r),
+    "stream": lambda r: pa.table(r),
+    "pandas": lambda r: pd.DataFrame.from_arrow(r),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_memory_cut_is_not_worked_with_by_mistake(way: str) -> None:
+    with pytest.raises(QueryError, match="first 4 rows only") as caught:
+        WAYS[way](result(cut="memory"))
+    assert caught.value.kind == "truncated"
+    WAYS[way](result(cut="limit"))
+    WAYS[way](result())
+
+
+def test_duckdb_reads_no_part_for_the_whole() -> None:
+    r = result(cut="memory")
+    with pytest.raises(duckdb.Error, match="first 4 rows only"):
+        duckdb.connect().execute("SELECT * FROM r")
+    assert len(r) == 4
+
+
+def test_what_memory_cut_can_be_had_by_who_asks_for_it() -> None:
+    r = result(cut="memory")
+    assert r.truncated
+    assert len(r.DataFrame(truncated=True)) == len(r.PolarsDataFrame(truncated=True)) == len(r) == 4
+    assert r.arrow(truncated=True) is TABLE
+    assert r.dicts(truncated=True)[0]["id"] == r.dict(truncated=True)["id"][0] == 1
+    assert r.csv(truncated=True).startswith("id,")
+    assert r[0] == r[:][0] == r[-4]
+    assert r == result()[:]
+    assert repr(r).endswith("first 4 rows (memory guard); --limit N for fewer, --to PATH for all · wh · 12 ms")
+
+
+def test_a_limit_is_said() -> None:
+    r = result(cut="limit")
+    assert r.truncated
+    assert not result().truncated
+    assert repr(r).endswith("first 4 rows (limit) · wh · 12 ms")
+    few = result(cut="limit", look=Look(displaylimit=2))
+    assert repr(few).endswith("first 2 of the first 4 rows (limit) · wh · 12 ms")
+
+
+@pytest.mark.parametrize(
+    ("look", "line"),
+    [
+        (Look(), "▲ prod · 4 rows · wh · 12 ms · before it: 3"),
+        (Look(displaycon=False), "▲ prod · 4 rows · 12 ms · before it: 3"),
+        (Look(feedback=0), "▲ prod"),
+        (Look(feedback=0, displaylimit=3), "▲ prod · first 3 of 4 rows"),
+        (
+            Look(feedback=2),
+            "▲ prod · 4 rows · wh · 12 ms · before it: 3 · .DataFrame() and .PolarsDataFrame() make frames of it",
+        ),
+    ],
+)
+def test_the_line_under_the_rows_says_what_is_wanted_and_what_must_be(look: Look, line: str) -> None:
+    r = result(look=look, environment="prod", earlier=(3,))
+    assert repr(r).splitlines()[-1] == line
+    html = r._repr_mimebundle_()["text/html"]
+    assert re.sub("<[^>]+>", "", html.partition("<caption")[2].partition("</caption>")[0].partition(">")[2]) == line
+
+
+def test_a_quiet_change_says_nothing_at_all() -> None:
+    assert result(None, 3, look=Look(feedback=0))._repr_mimebundle_() == {"text/plain": "", "text/html": ""}
+    assert "in transaction" in repr(result(None, 3, look=Look(feedback=0), in_transaction=True))
+
+
+@pytest.mark.parametrize("all_of_them", [0, None])
+def test_all_rows_are_shown_to_who_wants_all(all_of_them: int | None) -> None:
+    r = result(pa.table({"n": range(50)}), look=Look(displaylimit=all_of_them))
+    assert len(repr(r).splitlines()) == 53
+    assert r._repr_mimebundle_()["text/html"].count("<tr>") == 51
+    assert "first" not in repr(r)
+
+
+def test_looks_reach_the_table() -> None:
+    r = result(pa.table({"a": ["x" * 40]}), look=Look(style="MARKDOWN", max_cell_width=5))
+    assert repr(r).splitlines()[2] == "| xxxx… |"
+
+
+def test_rows_that_went_to_a_file_are_not_rows_affected() -> None:
+    assert repr(result(None, 1_000, written="/data/x.csv")) == "1,000 rows written to /data/x.csv · wh · 12 ms"
+    assert "first 5 rows written to x.csv (limit)" in repr(result(None, 5, "limit", written="x.csv"))
+
+
+def test_a_plan_keeps_its_lines() -> None:
+    lines = [f"  -> step {n} <b>" for n in range(30)]
+    for table in (pa.table({"plan": lines}), pa.table({"key": ["physical"], "value": ["\n".join(lines)]})):
+        bundle = result(table, plan=True)._repr_mimebundle_()
+        assert "\n".join(lines) in bundle["text/plain"]
+        assert "  -&gt; step 29 &lt;b&gt;</pre>" in bundle["text/html"]
+        assert "wh · 12 ms" in bundle["text/html"]
+    wide = result(pa.table({"a": ["1"], "b": ["2"], "c": ["3"]}), plan=True)
+    assert "a  b  c" in wide._repr_mimebundle_()["text/html"], "of several columns, side by side"
+
+
+def test_a_histogram_counts_all_rows() -> None:
+    table = pa.table({
+        "n": pa.array([*range(100_000), None]),
+        "word": [f"w{n % 40}" for n in range(100_000)] + [None],
+        "day": pa.array([*range(100_000), None], pa.int64()).cast(pa.timestamp("s")),
+    })  # fmt: skip
+    for column, counted in (("n", 100_000), ("day", 100_000), ("word", 30 * 2_500)):
+        bundle = result(table).charted(("hist", column, ""), ())._repr_mimebundle_()
+        values = bundle["application/vnd.vegalite.v5+json"]["data"]["values"]
+        assert sum(value["y"] for value in values) == counted
+        assert 10 <= len(values) <= 40
+    assert bundle["text/plain"].endswith("The chart shows the 30 most frequent of 41 values.")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "bins"),
+    [
+        ([], []),
+        ([float("nan"), None], []),
+        ([7.0], [(7.0, 1)]),
+        ([1, 1, 2, 3], [(1.0, 2), (2.0, 1), (3.0, 1)]),
+        ([Decimal("0.5"), Decimal("0.5")], [(0.5, 2)]),
+        ([-1e308, 1e308], None),
+        ([2**62, 2**62 + 1], None),
+    ],
+)
+def test_bins_are_round_and_hold_everything(numbers: list[Any], bins: list[tuple[float, int]] | None) -> None:
+    kind = None if numbers else pa.float64()
+    r = result(pa.table({"n": pa.array(numbers, kind)})).charted(("hist", "n", ""), ())
+    values = r._repr_mimebundle_()["application/vnd.vegalite.v5+json"]["data"]["values"]
+    if bins is None:
+        assert sum(value["y"] for value in values) == len(numbers)
+    else:
+        assert [(value["x"], value["y"]) for value in values] == bins
+
+
+def test_a_chart_of_a_part_says_so() -> None:
+    r = result(pa.table({"x": ["a"], "y": [1]}), cut="limit").charted(("bar", "x", "y"), ())
+    title = r._repr_mimebundle_()["application/vnd.vegalite.v5+json"]["title"]["text"]
+    assert title == "of the first 1 row only"
+
+
+def test_what_polars_has_no_type_for_is_text() -> None:
+    table = pa.table({
+        "wide": pa.array([Decimal("1.50")], pa.decimal256(76, 2)),
+        "wider": pa.array([Decimal(10**60)], pa.decimal256(76, 0)),
+        "span": pa.array([(1, 2, 0)], pa.month_day_nano_interval()),
+    })  # fmt: skip
+    assert result(table).PolarsDataFrame().rows() == [(Decimal("1.50"), str(10**60), "1 month 2 days")]
+    assert result().PolarsDataFrame(schema_overrides={"whole": polars.Int8})["whole"].dtype == polars.Int8
+
+
+def test_a_grid_that_is_not_installed_leaves_the_table_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "itables.options", None)
+    html = result(look=Look(grid="itables"))._repr_mimebundle_()["text/html"]
+    assert "<table" in html
+    assert "%pip install -U itables" in html
 
 
 def test_it_cannot_be_changed() -> None:

@@ -7,10 +7,11 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
-from siege_nb.errors import ConnectError, QueryTimeoutError
+from siege_nb.errors import ConnectError, QueryError, QueryTimeoutError
 from siege_nb.query import run
 from siege_nb.query.run import StoppedError, Worker
 
@@ -87,6 +88,62 @@ def test_an_interrupt_cancels_the_work_and_is_a_keyboard_interrupt(worker: Worke
     assert not isinstance(caught.value, Exception)
     assert caught.value._render_traceback_()[0].startswith("Stopped: ")
     assert worker.call(lambda: 1) == 1
+
+
+def test_who_waits_is_told_for_how_long_in_its_own_thread(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "TICK", 0.2)
+    engine, ticks = Engine(), []
+
+    def ticking(seconds: float) -> None:
+        ticks.append((threading.get_ident(), seconds))
+        if len(ticks) == 2:
+            engine.told.set()
+
+    with pytest.raises(RuntimeError):
+        worker.call(engine.work, ticking=ticking)
+    assert {thread for thread, _ in ticks} == {threading.get_ident()}
+    assert len(ticks) == 2
+    assert all(later - earlier >= 0.2 for (_, earlier), (_, later) in pairwise([(0, 0.0), *ticks]))
+    assert worker.call(lambda: 1, ticking=ticking) == 1
+    assert len(ticks) == 2, "what is done at once is not told of"
+
+
+def test_what_goes_wrong_in_telling_hurts_nobody(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "TICK", 0.0)
+    engine, told = Engine(), []
+
+    def ticking(seconds: float) -> None:
+        told.append(seconds)
+        threading.Timer(0.5, engine.told.set).start()
+        raise ValueError("the display is gone")
+
+    with pytest.raises(RuntimeError, match="cancelled by the driver"):
+        worker.call(engine.work, ticking=ticking)
+    assert len(told) == 1
+
+
+def test_a_stop_that_comes_while_telling_stops_the_work(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "TICK", 0.0)
+    engine = Engine()
+    with pytest.raises(StoppedError):
+        worker.call(engine.work, cancel=engine.cancel, ticking=lambda _: signal.raise_signal(signal.SIGINT))
+    assert worker.call(lambda: 1) == 1
+
+
+def test_a_timeout_knows_what_the_statement_knew_that_it_ended(worker: Worker) -> None:
+    engine = Engine()
+
+    def work() -> None:
+        try:
+            engine.work()
+        except RuntimeError:
+            error = QueryError("cancelled", kind="cancelled", hint="All was rolled back.")
+            error.statement = (2, 3)
+        raise error
+
+    with pytest.raises(QueryTimeoutError) as caught:
+        worker.call(work, cancel=engine.cancel, timeout=0.1)
+    assert (caught.value.statement, caught.value.hint) == ((2, 3), "All was rolled back.")
 
 
 def test_a_cancel_that_comes_too_early_is_tried_again(worker: Worker) -> None:
