@@ -74,9 +74,10 @@ class Workspace:
     def lease(self, name: Named, holder: str = CELLS) -> Lease:
         """The live session of a connection: the same one until it is closed or its parameters change."""
         profile = self._named(name)
-        self.vault.unlock()  # here and not in the driver's thread, which can ask nobody for a passphrase
         host, key = self._host(profile), Key(profile.connection_id, holder)
-        version = Version(self.vault, profile)
+        version, there = Version(self.vault, profile), self.pool.find(key)
+        if there is None or there.version != version:
+            self.vault.unlock()  # here and not in the driver's thread, which can ask nobody for a passphrase
 
         def opened() -> Session:
             version.mark()

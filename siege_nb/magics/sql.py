@@ -65,7 +65,8 @@ def run(
             return conn.overview(shell, [])
         if request.options.close:
             return conn.close(shell, [request.options.close])
-        request = _filled(request, shell, namespace)
+        if is_template(line):
+            request = _filled(request, shell, namespace)
         profile, stays = targets.target(shell, request, namespace)
         connection = shell.spoken(profile.scope, profile.name)
         return _done(Cell(shell, request, profile, stays, namespace, keep))
@@ -76,11 +77,11 @@ def run(
 
 def _filled(request: Request, shell: Shell, namespace: ChainMap[str, Any]) -> Request:
     """The request with the templates in its options filled in; those in SQL are the engine's matter."""
-    template = Template(namespace)
     given = {"frame": request.frame} | {flag.field: getattr(request.options, flag.field) for flag in grammar.FLAGS}
     texts = {name: text for name, text in given.items() if isinstance(text, str) and is_template(text)}
     if not texts or shell.config.jinja == "off":
         return request
+    template = Template(namespace)
     filled: dict[str, Any] = {name: template.render(text) for name, text in texts.items()}
     frame = filled.pop("frame", request.frame)
     return replace(request, frame=frame, options=replace(request.options, **filled))
