@@ -191,7 +191,10 @@ def _refuse_unknown(rest: str, cell: str | None, names: Callable[[], Sequence[st
         return
     following = spoken[1] if len(spoken) > 1 else (cell or "").lstrip().split(None, 1)[:1]
     after = following if isinstance(following, str) else "".join(following)
-    if len(spoken) == 1 or after.casefold() in STARTERS:
+    behind = rest.lstrip()[len(spoken[0]) :]
+    option = _OPTION.match(behind)
+    goes_on = _ASSIGN.match(behind) or (option and option[1] in BY_SPELLING)
+    if len(spoken) == 1 or after.casefold() in STARTERS or goes_on:
         from siege_nb.declare import suggest
 
         there = list(names())

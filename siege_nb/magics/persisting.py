@@ -13,6 +13,7 @@ from siege_nb.magics.grammar import Request
 from siege_nb.magics.shell import Shell
 from siege_nb.models.connection import ConnectionProfile
 from siege_nb.query.session import Loadable
+from siege_nb.query.transactions import begin_by_hand
 from siege_nb.show import Shown, badge, count, note
 
 if TYPE_CHECKING:
@@ -28,14 +29,21 @@ def persist(shell: Shell, profile: ConnectionProfile, request: Request, namespac
     schema, _, variable = request.frame.rpartition(".")
     table = table_of(variable, namespace, with_index=not request.options.no_index)
     lease, mode = shell.workspace.lease(profile), request.options.mode or "fail"
+    act = _ACTS[mode].format("t")
     name, spoken = variable.lower(), shell.spoken(profile.scope, profile.name)  # lower, as jupysql has it
     session = lease.session
     if not isinstance(session, Loadable):
         raise InvalidError(f"No table can be made on {spoken}.")
     if profile.environment == "prod" and not request.options.write:
-        confirm(spoken, lease, _ACTS[mode].format("t"))
+        confirm(spoken, lease, act)
     timeout = request.options.timeout or shell.config.timeout or None
-    rows = lease.call(lambda: session.load(table, name, schema, mode), timeout=timeout)
+
+    def load() -> int:
+        if not shell.config.autocommit and lease.queryable is not None:
+            begin_by_hand(lease.queryable, act, act)
+        return session.load(table, name, schema, mode)
+
+    rows = lease.call(load, timeout=timeout)
     lookup.noticed(shell, profile, _ACTS["fail"])
     return note(badge(profile.environment), f"{count(rows, 'row')} in {request.frame.lower()}", spoken)
 

@@ -26,7 +26,7 @@ from siege_nb.query.result import Result
 from siege_nb.query.saved import Composed, compose
 from siege_nb.query.statements import Grammar
 from siege_nb.query.template import Template, is_template
-from siege_nb.show import Shown, badge, note
+from siege_nb.show import Shown, badge, count, note
 from siege_nb.workspace import asked
 
 
@@ -159,8 +159,9 @@ def _run(cell: Cell, text: str) -> Any:
     if options.no_execute:
         return note(f"saved as {options.save}" if options.save else "", "not run")
     colors = shell.colors() if options.chart else ()  # before anything runs: a lost client must not cost a result
-    if cell.profile.environment == "prod" and not options.write and options.explain != "plan":
-        confirm(cell.name, lease, composed.text)
+    if cell.profile.environment == "prod" and not options.write:
+        # EXPLAIN runs what stands behind it, if that begins with ANALYZE.
+        confirm(cell.name, lease, f"EXPLAIN {composed.text}" if options.explain == "plan" else composed.text)
     if handing.is_lazy(session, options, shell.config):
         _in_use(cell)
         return handing.lazily(lease, composed.text, cell.namespace.new_child(template.values), cell)
@@ -214,7 +215,11 @@ def _asked(cell: Cell, lease: Lease, composed: Composed, values: dict[str, Any])
 
                 meant.hint(error, shell, cell.profile, composed.text, cell.namespace)
             raise
-    lookup.noticed(shell, cell.profile, composed.text)
+        lookup.noticed(shell, cell.profile, composed.text)
+        if sink is not None and not sink.is_begun:
+            ran = f"{count(result.rowcount, 'row')} affected" if result.rowcount else "done"
+            told = f"The cell has run ({ran}), and gave no rows to write; {sink.path} is as it was."
+            raise QueryError(told, kind="usage")
     written = str(sink.path) if sink is not None else ""
     return replace(
         result,

@@ -9,13 +9,15 @@ import logging
 import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from siege_nb import adapters
 from siege_nb.adapters import objects, urls
 from siege_nb.adapters.files import FileParams
-from siege_nb.declare import fields, structure, suggest
+from siege_nb.declare import endpoints_of, fields, structure, suggest
 from siege_nb.errors import InvalidError, NotFoundError, QueryError, SiegeError
 from siege_nb.magics.grammar import Options, Request
 from siege_nb.magics.guests import Guest, ObjectParams, Visit, spoken_url, unsaved
@@ -40,7 +42,8 @@ def target(shell: Shell, request: Request, namespace: Mapping[str, Any]) -> tupl
     if options.section:
         return _section(shell, options)
     if _is_address(word):
-        return _welcomed(shell, of_url(_address(word, namespace), options)), True
+        found = of_url(_address(word, namespace), options)
+        return _welcomed(shell, replace(found, profile=_as_careful(shell, found.profile))), True
     if not word:
         if options.alias:
             raise _usage("--alias names a new connection, and there is none: give a URL or an object.")
@@ -52,6 +55,20 @@ def target(shell: Shell, request: Request, namespace: Mapping[str, Any]) -> tupl
     if options.alias:
         raise _usage(f"{word} has its name already: --alias is for a URL or an object.")
     return shell.named(word), shell.config.sticky
+
+
+def _as_careful(shell: Shell, profile: ConnectionProfile) -> ConnectionProfile:
+    """The profile, in the environment of the most careful saved one that leads to the same place."""
+    connections, places = shell.workspace.store.connections, dict(endpoints_of(profile.connection_params))
+    order = {"prod": 0, "test": 1, "dev": 2}
+    rows = [row for row in connections.rows() if row.summary["environment"] in order
+            and row.summary["connection_type"] == profile.connection_type]  # fmt: skip
+    for row in sorted(rows, key=lambda row: order[row.summary["environment"]]) if places else ():
+        with suppress(SiegeError):  # one that cannot be read leads nowhere
+            saved = connections.find(row.key).item
+            if dict(endpoints_of(saved.connection_params)) == places:
+                return profile.model_copy(update={"environment": saved.environment})
+    return profile
 
 
 def is_target(shell: Shell, word: str, namespace: Mapping[str, Any]) -> bool:

@@ -93,6 +93,11 @@ class FileSink:
                 raise self._unwritten(error) from None
             self.rows += table.num_rows
 
+    @property
+    def is_begun(self) -> bool:
+        """A statement that gives rows has come here, be it with none of them."""
+        return self._writer is not None
+
     def close(self) -> None:
         """Put the file in its place."""
         import pyarrow as pa
@@ -102,7 +107,7 @@ class FileSink:
                 return
             try:
                 if self._writer is None:
-                    raise InvalidError(f"The statement gave no rows to write; {self.path} is as it was.")
+                    raise InvalidError(f"There were no rows to write; {self.path} is as it was.")
                 self._writer.finish()
                 made = self._folder / self.path.name
                 if self.path.exists():

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from siege_nb.query.reading import QUERIES
+from siege_nb.query.statements import Grammar
 from siege_nb.query.tokens import Token
 
 if TYPE_CHECKING:
@@ -28,6 +29,11 @@ def opening(parts: Sequence[Token]) -> tuple[int, bool]:
     if parts[after : after + 1] and parts[after].word == "RECURSIVE":
         after += 1
     return parts[after].start if after < len(parts) else parts[first].end, True
+
+
+def takes_ctes(parts: Sequence[Token], grammar: Grammar) -> bool:
+    """Whether a CTE may stand before the statement on every server of its kind: MariaDB has none for an UPDATE."""
+    return not (grammar.hashes and parts[0].word in _CHANGES)
 
 
 def _query(parts: Sequence[Token]) -> int | None:

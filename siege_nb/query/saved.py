@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile, takewhile
 
 from siege_nb.declare import suggest
 from siege_nb.errors import InvalidError, NotFoundError, QueryError
@@ -118,11 +119,15 @@ def compose(
     pieces: list[str] = []
     added: list[tuple[int, int]] = []
     end = 0
+    made = set[str]()
     for number, (parts, words) in enumerate(zip(statements, mentions, strict=True)):
         last = number == len(statements) - 1
         asked = [n for n in wanted if n.casefold() in words or (last and not any(n.casefold() in w for w in mentions))]
         text = sql[parts[0].start : parts[-1].end]
-        asked += [name for name in inferred.tables(text, parts, saved, kind) if not exists(name)]
+        made |= _made(parts)
+        if inferred.takes_ctes(parts, grammar):
+            found = inferred.tables(text, parts, saved, kind)
+            asked += [name for name in found if name not in made and not exists(name)]
         own = {name.casefold() for name in reading.ctes(parts)} if asked else set()
         asked = [name for name in asked if name.casefold() not in own]
         if not asked:
@@ -183,6 +188,16 @@ def _one_query(text: str, grammar: Grammar) -> str:
     return queries[0]
 
 
+def _made(parts: Sequence[Token]) -> set[str]:
+    """The names that a statement may make a table of, which a later one of the cell then reads; in small letters."""
+    if parts[0].word in _MAKING:
+        head = takewhile(lambda part: part.word != "AS" and part.text != "(", parts)
+    else:  # SELECT … INTO t FROM …
+        into = dropwhile(lambda part: part.word != "INTO", parts) if parts[0].word in ("SELECT", "WITH") else ()
+        head = takewhile(lambda part: part.word != "FROM", into)
+    return {part.name.casefold() for part in head if part.is_name}
+
+
 def _placed(sql: str, grammar: Grammar) -> Iterator[list[Token]]:
     """The tokens of each statement, without comments, with their places in the whole text."""
     at = 0
@@ -206,6 +221,7 @@ def _in_one_line(text: str, grammar: Grammar) -> str:
     return "".join(pieces).strip()
 
 
+_MAKING = frozenset("CREATE ALTER RENAME".split())
 _BREAKS = re.compile(r"[\r\n]+")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -193,6 +194,39 @@ def test_every_engine_is_guarded(
     run("%sql INSERT INTO guarded VALUES (1)")
     assert run("%sql SELECT count(*) FROM guarded") == [(1,)]
     run("%sql --write DROP TABLE guarded")
+
+
+@pytest.mark.parametrize("text", [
+    "ANALYZE DELETE FROM guarded", "(ANALYZE) DELETE FROM guarded", "(ANALYZE, FORMAT JSON) DELETE FROM guarded",
+])  # fmt: skip
+def test_a_plan_that_would_run_its_statement_is_asked_for(
+    run: Run, asked: Asked, text: str, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIVE_PASSWORD", postgres.password)
+    run(f"%conn add live postgres host={postgres.host} port={postgres.port} username={postgres.username}"
+        f" database={postgres.database} password:=env:LIVE_PASSWORD environment=prod")  # fmt: skip
+    run("%sql --write live DROP TABLE IF EXISTS guarded")
+    run("%%sql --write\nCREATE TABLE guarded (a INT);\nINSERT INTO guarded VALUES (1)")
+    with pytest.raises(SqlError, match=r"DELETE"):
+        run(f"%%sql --explain\n{text}")
+    assert len(asked.prompts) == 1
+    assert run("%sql --explain SELECT * FROM guarded").plan
+    assert run("%sql SELECT count(*) FROM guarded") == [(1,)]
+    run("%sql --write DROP TABLE guarded")
+
+
+def test_a_url_to_the_place_of_a_prod_connection_is_guarded_alike(
+    run: Run, asked: Asked, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIVE_PASSWORD", postgres.password)
+    where = f"{postgres.host}:{postgres.port}/{postgres.database}"
+    monkeypatch.setenv("LIVE_URL", f"postgresql://{postgres.username}:{quote(postgres.password)}@{where}")
+    run(f"%conn add live postgres host={postgres.host} port={postgres.port} username={postgres.username}"
+        f" database={postgres.database} password:=env:LIVE_PASSWORD environment=prod")  # fmt: skip
+    with pytest.raises(SqlError, match=r"prod connection"):
+        run("%sql $LIVE_URL CREATE TABLE nothing_of_this (a INT)")
+    assert len(asked.prompts) == 1
+    assert "▲ prod" in repr(run("%sql $LIVE_URL SELECT 1"))
 
 
 ADD = "%conn add live duckdb environment=prod\n%sql --write live CREATE TABLE t AS SELECT 1 AS a"

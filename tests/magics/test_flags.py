@@ -378,3 +378,29 @@ def test_every_option_is_in_jupysqls_letters_and_stands_in_this_file() -> None:
     assert letters.items() >= jupysql.items()
     text = Path(__file__).read_text() + (Path(__file__).parent / "test_targets.py").read_text()
     assert [flag.name for flag in grammar.FLAGS if f"--{flag.name}" not in text] == []
+
+
+def test_a_file_for_rows_of_a_statement_that_has_none_says_that_it_has_run(run: Run, tmp_path: Path) -> None:
+    run("%sql CREATE TABLE written (a INT)")
+    (tmp_path / "kept.csv").write_text("as it was")
+    with pytest.raises(SqlError, match=r"has run \(1 row affected\), and gave no rows") as caught:
+        run(f"%sql --to {tmp_path}/kept.csv INSERT INTO written VALUES (1)")
+    assert caught.value.kind == "usage"
+    assert (tmp_path / "kept.csv").read_text() == "as it was"
+    assert run("%sql SELECT count(*) FROM written") == [(1,)]
+
+
+def test_a_frame_is_no_more_committed_than_a_statement(run: Run, ip: InteractiveShell) -> None:
+    ip.user_ns["rows"] = pa.table({"a": [1]})
+    run("%sql --persist rows")
+    ip.run_line_magic("config", "SqlMagic.autocommit = False")
+    run("%sql --append rows")
+    run("%sql ROLLBACK")
+    assert run("%sql SELECT count(*) FROM rows") == [(1,)]
+    run("%sql ROLLBACK")
+
+
+@pytest.mark.parametrize("line", ["typo --limit 3 SELECT 1", "typo res << SELECT 1", "typo --tx"])
+def test_a_word_that_names_no_connection_is_no_sql_whatever_follows(run: Run, line: str) -> None:
+    with pytest.raises(SqlError, match="no connection named 'typo'"):
+        run(f"%%sql {line}\nSELECT 1")

@@ -255,3 +255,22 @@ class TestSaved:
         saved.keep("orders", "SELECT * FROM orders", exists={"orders"}.__contains__)
         with pytest.raises(QueryError, match="orders → orders"):
             compose("SELECT * FROM orders", saved)
+
+
+@pytest.mark.parametrize("cell", [
+    "CREATE TABLE big AS SELECT 1 AS id; SELECT id FROM big", "ALTER TABLE x RENAME TO big; SELECT id FROM big",
+    "SELECT 1 AS id INTO big FROM one; SELECT id FROM big",
+])  # fmt: skip
+def test_a_table_that_the_cell_itself_makes_is_not_taken_for_a_saved_query(saved: Saved, cell: str) -> None:
+    assert compose(cell, saved).text == cell
+
+
+def test_a_saved_query_that_a_new_table_is_made_of_is_still_read_further_down(saved: Saved) -> None:
+    text = compose("CREATE TABLE x AS SELECT * FROM big; SELECT * FROM big", saved).text
+    assert text.count("big AS (SELECT *") == 2
+
+
+def test_no_cte_is_put_before_what_takes_none_there(saved: Saved) -> None:
+    text = "DELETE FROM copy WHERE id IN (SELECT id FROM big)"
+    assert compose(text, saved, kind="mysql", grammar=MySQLSession.grammar).text == text
+    assert compose(text, saved, kind="postgres").text.startswith("WITH big AS")
