@@ -21,7 +21,7 @@ from weakref import WeakKeyDictionary
 
 from siege_nb.adapters.files import MEMORY, FileParams
 from siege_nb.declare import suggest, unstructure
-from siege_nb.errors import ConflictError, InvalidError, NotFoundError, QueryError
+from siege_nb.errors import ConflictError, InvalidError, NotFoundError
 from siege_nb.models.connection import ConnectionProfile
 from siege_nb.models.stamps import now
 from siege_nb.pool import Key, Lease
@@ -122,19 +122,8 @@ def changed(workspace: Workspace, conn: ConnectionProfile, sql: str) -> bool:
 
 def exists(lease: Lease, word: str) -> bool:
     """There is a table of this bare name for the session, be it a temporary one."""
-    session = lease.queryable
-    if session is None:
-        return False
-    if not lease.in_transaction:
-        try:
-            lease.call(lambda: session.execute(f"SELECT 1 FROM {word} WHERE 1 = 0", {}))
-        except QueryError as error:
-            return error.kind != "not_found"
-        return True
-    if not isinstance(session, Browsable):  # a statement that fails could end the transaction
-        return False
-    there = lease.call(lambda: [table.name for place in session.schemas() for table in session.tables(place.name)])
-    return word.casefold() in map(str.casefold, there)
+    finds: Callable[[str], bool] | None = getattr(lease.session, "finds", None)
+    return True if finds is None else lease.call(lambda: finds(word))
 
 
 def search(

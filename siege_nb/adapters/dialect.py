@@ -98,6 +98,10 @@ class DialectSession(SQLSession):
     def is_lost(self) -> bool:
         return self._lost
 
+    def finds(self, name: str) -> bool:
+        # Whether a SELECT that fails ends a transaction here is not known; then there may be such a table.
+        return self.in_transaction or super().finds(name)
+
     def schemas(self) -> list[Schema]:
         with self._inspector() as inspector:
             return [Schema(name) for name in inspector.get_schema_names() if name != "information_schema"]

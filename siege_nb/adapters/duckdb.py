@@ -43,6 +43,7 @@ class DuckDBAdapter(Adapter[DuckDBParams]):
         Rule(re.compile("Connection already closed|Connection Error"), "lost"),
         Rule(re.compile("Failed to commit: .*constraint"), "constraint"),
         Rule(re.compile("Conflict on|write-write conflict"), "timeout"),
+        Rule(re.compile("transaction is aborted|no transaction is active|within a transaction"), "usage"),
         Rule("ParserException", "syntax"),
         Rule("CatalogException", "not_found"),
         Rule("BinderException", "usage"),
@@ -140,6 +141,7 @@ class DuckDBSession:
 
         text, given = binds.render(statement, values, "dollar")
         kind = self._kinds.get(statement, "SELECT")
+        undoes = kind == "TRANSACTION" and statements.first_word(statement) in ("COMMIT", "END") and self._is_aborted()
         returns = kind in _RETURNING and any(statements.outside(statement, r"(?i:\bRETURNING\b)"))
         try:
             self._frames = offered(self._connection, statement, self._namespace)
@@ -150,6 +152,9 @@ class DuckDBSession:
             relation = called(partial(self._connection.sql, text, params=given or None), self._frames)
             # DuckDB spells "nothing to show" as no row of Success.
             if relation is None or not (returns or kind in _GIVING or relation.columns != ["Success"] or len(relation)):
+                if undoes:  # DuckDB says that all went well
+                    message = "COMMIT took everything back: a statement of the transaction had failed."
+                    raise QueryError(message, kind="usage")
                 return Answer()
         except (duckdb.Error, RuntimeError) as error:
             problem = refused(self._frames) or self._translate(error, statement)
@@ -160,13 +165,30 @@ class DuckDBSession:
             # A COMMIT that fails has ended its transaction as well.
             if kind == "TRANSACTION":
                 self.in_transaction = begins_transaction(statement)
-        if self.in_transaction and isinstance(problem, QueryError):
-            problem.hint = " ".join(part for part in (problem.hint, self.after_failure()) if part)
-        raise problem
+        raise self._hinted(problem)
 
     def after_failure(self) -> str:
         """What a transaction that a failure left open means for the user."""
-        return "The transaction is still open; if it takes no more statements: ROLLBACK."
+        if self._is_aborted():
+            return "The transaction is aborted and takes no more statements: ROLLBACK."
+        return "The transaction is still open: COMMIT or ROLLBACK."
+
+    def _is_aborted(self) -> bool:
+        """The transaction only waits for its end; not every error does that, and DuckDB must be asked."""
+        import duckdb
+
+        try:
+            self._connection.execute("SELECT 1").fetchall()
+        except duckdb.TransactionException:
+            return True
+        except duckdb.Error:  # lost, which is told elsewhere
+            return False
+        return False
+
+    def _hinted(self, problem: SiegeError) -> SiegeError:
+        if self.in_transaction and isinstance(problem, QueryError):
+            problem.hint = " ".join(part for part in (problem.hint, self.after_failure()) if part)
+        return problem
 
     def _pieces(self, relation: duckdb.DuckDBPyRelation, statement: str) -> Iterator[list[Array]]:
         import duckdb
@@ -176,7 +198,7 @@ class DuckDBSession:
             return
         except duckdb.Error as error:
             problem = refused(self._frames) or self._translate(error, statement)
-        raise problem
+        raise self._hinted(problem)
 
     def load(self, table: pa.Table, name: str, schema: str = "", mode: Load = "fail") -> int:
         import duckdb
@@ -188,7 +210,7 @@ class DuckDBSession:
         except duckdb.Error as error:
             is_there = mode == "fail" and is_already(error)
             problem = already(name) if is_there else self._translate(error)
-        raise problem
+        raise self._hinted(problem)
 
     def _translate(self, error: Exception, sql: str = "") -> SiegeError:
         """DuckDB draws the spot into its text; ours is drawn under the statement by who knows the whole cell."""
@@ -224,6 +246,14 @@ class DuckDBSession:
 
     def close(self) -> None:
         self._connection.close()
+
+    def finds(self, name: str) -> bool:
+        found = self._rows(
+            "SELECT 1 FROM duckdb_tables() WHERE lower(table_name) = lower($name)"
+            " UNION ALL SELECT 1 FROM duckdb_views() WHERE lower(view_name) = lower($name) LIMIT 1",
+            name=name,
+        )
+        return bool(found)
 
     def schemas(self) -> list[Schema]:
         rows = self._rows(

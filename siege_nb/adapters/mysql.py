@@ -17,6 +17,7 @@ from siege_nb.adapters.mysql_load import MySQLLoader
 from siege_nb.adapters.mysql_rows import batches, release
 from siege_nb.adapters.mysql_types import builder
 from siege_nb.adapters.sql import HostName, SQLAdapter
+from siege_nb.adapters.sql_calls import only_reads
 from siege_nb.adapters.sql_session import Place, SQLSession
 from siege_nb.declare import Secret, ui
 from siege_nb.errors import QueryError
@@ -99,7 +100,7 @@ class MySQLSession(SQLSession):
                 following = self.answer(cursor, take)
                 answer = following if following.table is not None or answer.table is None else answer
         finally:
-            release(self, cursor, stops=not writes(text, self.grammar))
+            release(self, cursor, stops=lambda: only_reads(text, self.grammar) and not writes(text, self.grammar))
         return answer
 
     def fetched(self, cursor: Any) -> Iterator[list[Any]]:

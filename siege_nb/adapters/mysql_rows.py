@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -35,11 +35,11 @@ def batches(connection: Any, size: int) -> Iterator[list[Any]]:
     connection.free_result()
 
 
-def release(session: SQLSession, cursor: Any, *, stops: bool) -> None:
+def release(session: SQLSession, cursor: Any, *, stops: Callable[[], bool]) -> None:
     """Close a cursor; the connection is free then.
 
     `stops`: the statement does nothing but send rows. If there are many left the server is told to stop, which ends no
-    transaction; they are read to the end else.
+    transaction but undoes what the statement did; they are read to the end else.
     """
     import mysql.connector
 
@@ -50,8 +50,8 @@ def release(session: SQLSession, cursor: Any, *, stops: bool) -> None:
             log.debug("closing a cursor: %s", error.errno)  # what ended the statement has been told, or is told next
 
 
-def _let_go(session: SQLSession, cursor: Any, stops: bool) -> None:
-    if session.connection.unread_result and len(cursor.fetchmany(BATCH)) == BATCH and stops:
+def _let_go(session: SQLSession, cursor: Any, stops: Callable[[], bool]) -> None:
+    if session.connection.unread_result and len(cursor.fetchmany(BATCH)) == BATCH and stops():
         _hush(session, cursor)
     _drain(cursor)
     while cursor.nextset():

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from siege_nb.adapters import postgres_copy
@@ -14,12 +15,13 @@ from siege_nb.adapters.failures import Rule, Said
 from siege_nb.adapters.postgres_load import PostgresLoader
 from siege_nb.adapters.postgres_types import builder, load_as_text
 from siege_nb.adapters.sql import HostName, SQLAdapter
+from siege_nb.adapters.sql_calls import only_reads
 from siege_nb.adapters.sql_session import Place, SQLSession
 from siege_nb.declare import Secret, ui
 from siege_nb.errors import QueryError, SiegeError
 from siege_nb.query.columns import Build, gather
 from siege_nb.query.session import Answer, Column, Schema, Session, Table, Take
-from siege_nb.query.statements import first_word, outside
+from siege_nb.query.statements import STANDARD, Grammar, first_word, outside
 
 if TYPE_CHECKING:
     import psycopg
@@ -56,11 +58,9 @@ class PostgresSession(SQLSession):
     loader = PostgresLoader
 
     def __init__(self, adapter: SQLAdapter[Any], connection: Any, deadline: float) -> None:
-        from psycopg import RawCursor
-
         super().__init__(adapter, connection, deadline)
         self._copying = False
-        connection.cursor_factory = RawCursor
+        connection.cursor_factory = _one_at_a_time()
         load_as_text(connection)
 
     @property
@@ -69,19 +69,38 @@ class PostgresSession(SQLSession):
 
         return not self._closed and self.connection.info.transaction_status in (Status.INTRANS, Status.INERROR)
 
+    @property
+    def is_aborted(self) -> bool:
+        """A statement of the transaction failed, and all that is left of it is its end."""
+        from psycopg.pq import TransactionStatus as Status
+
+        return not self._closed and self.connection.info.transaction_status == Status.INERROR
+
+    @property
+    def grammar(self) -> Grammar:  # type: ignore[override]  # the session's own settings decide
+        """What is not SQL in a text, as the server reads it now."""
+        standard = self._closed or self.connection.info.parameter_status("standard_conforming_strings") != "off"
+        return STANDARD if standard else _ESCAPING
+
     def interrupt(self, connection: Any) -> None:
         connection.cancel_safe(timeout=min(self.deadline, 5.0))
 
     def run(self, text: str, values: Any, take: Take) -> Answer:
-        if first_word(text) == "COPY" and any(outside(text, r"(?i:\b(?:TO\s+STDOUT|FROM\s+STDIN)\b)")):
+        grammar = self.grammar
+        word = first_word(text, grammar)
+        if word == "COPY" and any(outside(text, r"(?i:\b(?:TO\s+STDOUT|FROM\s+STDIN)\b)", grammar)):
             hint = "SELECT the rows, or COPY to and from a file of the server."
             raise QueryError("COPY through the client is not supported here.", kind="usage", hint=hint)
         self._copying = False
-        if postgres_copy.pays(text) and postgres_copy.works(self.connection):
+        if postgres_copy.pays(text, grammar) and postgres_copy.works(self.connection):
             answer = self._copied(text, values, take)
             if answer is not None:
                 return answer
-        return super().run(text, values, take)
+        was_aborted = self.is_aborted
+        answer = super().run(text, values, take)
+        if was_aborted and word in ("COMMIT", "END", "PREPARE"):  # the server says ROLLBACK, and that it went well
+            raise QueryError(f"{word} took everything back: a statement of the transaction had failed.", kind="usage")
+        return answer
 
     def _copied(self, text: str, values: Any, take: Take) -> Answer | None:
         """The rows by COPY; None where the statement has not run and must go the other way."""
@@ -89,20 +108,21 @@ class PostgresSession(SQLSession):
 
         with closing(self.connection.cursor()) as cursor, ExitStack() as entered:
             told = cursor.pgresult = postgres_copy.described(self.connection, text, values)
-            statement = postgres_copy.written(self.connection, text, values, told)
+            statement = postgres_copy.written(self.connection, text, values, told, self.grammar)
             if not told.nfields or statement is None:
                 return None
             columns, builders = cursor.description or (), self.builders(cursor)
-            stop, self._copying = not self.in_transaction, True
+            alone, self._copying = not self.in_transaction, True
             try:
                 copy = entered.enter_context(cursor.copy(statement))
             except psycopg.Error as error:
-                if stop and (error.sqlstate or "")[:2] in ("42", "0A"):
+                if alone and (error.sqlstate or "")[:2] in ("42", "0A"):
                     self._copying = False
                     return None  # refused before it ran: a server without this COPY, a name that only a bind has
                 raise
             types = [column.type_code for column in columns]
-            pieces = postgres_copy.copied(copy, types, builders, stop=stop)
+            grammar = self.grammar
+            pieces = postgres_copy.copied(copy, types, builders, stop=lambda: alone and only_reads(text, grammar))
             return gather([column.name for column in columns], pieces, take)
 
     def beat(self) -> None:
@@ -127,7 +147,12 @@ class PostgresSession(SQLSession):
         return bool(self.connection.closed)
 
     def after_failure(self) -> str:
-        return "The transaction is aborted and takes no more statements: ROLLBACK."
+        aborted = "The transaction is aborted and takes no more statements: ROLLBACK."
+        return aborted if self.is_aborted else super().after_failure()
+
+    def finds(self, name: str) -> bool:
+        # A SELECT from what is not there would abort the transaction.
+        return bool(self.rows("SELECT to_regclass(:name) IS NOT NULL AS is_there", name=name)[0]["is_there"])
 
     def schemas(self) -> list[Schema]:
         rows = self.rows(
@@ -197,6 +222,7 @@ class PostgresAdapter(SQLAdapter[PostgresParams]):
         Rule("23", "constraint"),
         Rule("21", "usage"), Rule("22", "usage"), Rule("0A", "usage"), Rule("25", "usage"), Rule("2D", "usage"),
         Rule("P0", "usage"), Rule("55", "usage"), Rule("2B", "usage"),
+        Rule("08P01", "usage"),  # a $1 that has no value
         Rule("08", "lost"),
         # When connecting, psycopg has no SQLSTATE; a server's text in another language stands as it is.
         Rule(re.compile("password authentication failed|no password supplied|is not permitted to log in"), "auth",
@@ -275,6 +301,22 @@ class PostgresAdapter(SQLAdapter[PostgresParams]):
         )[0]
         standby = {"role": "standby, read only"} if row.pop("standby") else {}
         return {name: value for name, value in row.items() if value} | standby
+
+
+#: With standard_conforming_strings off.
+_ESCAPING = Grammar(backslash=True)
+
+
+@cache
+def _one_at_a_time() -> type[psycopg.RawCursor[Any]]:
+    """The driver's cursor; a text that might hold several statements goes by the protocol that takes one only."""
+    from psycopg import RawCursor
+
+    class OneAtATime(RawCursor[Any]):
+        def _execute_send(self, query: Any, *, force_extended: bool = False, binary: bool | None = None) -> None:
+            super()._execute_send(query, force_extended=force_extended or b";" in query.query, binary=binary)
+
+    return OneAtATime
 
 
 _NO_FILE = os.path.join(os.devnull, "none")  # /dev/null itself makes libpq print a warning

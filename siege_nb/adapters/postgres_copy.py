@@ -7,13 +7,13 @@ what rows would have brought, and are read by the same builders: nobody can tell
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from siege_nb.adapters.postgres_types import INTERVAL, arrow
 from siege_nb.query.columns import BATCH, Array, Build
-from siege_nb.query.statements import first_word, outside
+from siege_nb.query.statements import STANDARD, Grammar, first_word, outside
 
 if TYPE_CHECKING:
     import psycopg
@@ -30,14 +30,14 @@ _NOT_READING = r"(?i:;|\b(?:INSERT|UPDATE|DELETE|MERGE)\b)"
 _LIMITED = re.compile(r"\bLIMIT\s+\d{1,3}\s*\Z", re.IGNORECASE)
 
 
-def pays(text: str) -> bool:
+def pays(text: str, grammar: Grammar = STANDARD) -> bool:
     """Whether the statement may bring many rows, and changes none: what does is never stopped halfway, nor undone.
 
     For a few rows, a second round trip would only cost.
     """
-    if first_word(text) not in _QUERIES or _LIMITED.search(text):
+    if first_word(text, grammar) not in _QUERIES or _LIMITED.search(text):
         return False
-    return any(outside(text, _MANY)) and not any(outside(text, _NOT_READING))
+    return any(outside(text, _MANY, grammar)) and not any(outside(text, _NOT_READING, grammar))
 
 
 def works(connection: psycopg.Connection[Any]) -> bool:
@@ -67,7 +67,9 @@ def described(connection: psycopg.Connection[Any], text: str, values: Sequence[A
     return found
 
 
-def written(connection: psycopg.Connection[Any], text: str, values: Sequence[Any], told: PGresult) -> bytes | None:
+def written(
+    connection: psycopg.Connection[Any], text: str, values: Sequence[Any], told: PGresult, grammar: Grammar = STANDARD
+) -> bytes | None:
     """COPY of the statement with its values in it, for it takes no parameters; None where a type has no known name.
 
     Each is cast to the type that the server gave the parameter, so that it means the same: ORDER BY CAST(1 AS int4) is
@@ -84,7 +86,7 @@ def written(connection: psycopg.Connection[Any], text: str, values: Sequence[Any
         literal = b"NULL" if value is None else transformer.get_dumper(value, PyFormat.TEXT).quote(value)
         literals.append(b"CAST(" + literal + b" AS " + named + b")")
     said, at = [b"COPY ("], 0
-    for mark in outside(text, r"(?<![\w$])\$\d+") if literals else ():
+    for mark in outside(text, r"(?<![\w$])\$\d+", grammar) if literals else ():
         said += [text[at : mark.start()].encode(), literals[int(mark[0][1:]) - 1]]
         at = mark.end()
     # On a line of its own: the statement may end in a comment.
@@ -99,10 +101,13 @@ def _type_name(connection: psycopg.Connection[Any], oid: int) -> bytes | None:
     return f"pg_catalog.{known.name}{'[]' if oid == known.array_oid else ''}".encode()
 
 
-def copied(copy: psycopg.Copy, types: Sequence[int], builders: Sequence[Build], *, stop: bool) -> Iterator[list[Array]]:
+def copied(
+    copy: psycopg.Copy, types: Sequence[int], builders: Sequence[Build], *, stop: Callable[[], bool]
+) -> Iterator[list[Array]]:
     """The columns of each so many rows; whoever has enough closes this, and the rest is let go of.
 
-    Where it may, the server is told to `stop`. In a transaction that would undo the user's work: the rest is read away.
+    Where it may, the server is told to `stop`. That undoes what was done in the transaction, or by a function that the
+    statement calls: the rest is read away then.
     """
     from psycopg.adapt import Transformer
     from psycopg.pq import TransactionStatus
@@ -122,7 +127,7 @@ def copied(copy: psycopg.Copy, types: Sequence[int], builders: Sequence[Build], 
             yield [build(()) for build in builders]
     finally:
         if copy.connection.info.transaction_status == TransactionStatus.ACTIVE:
-            _let_go(copy, stop)
+            _let_go(copy, stop())
 
 
 class _Column:

@@ -79,6 +79,10 @@ class SparkSQLSession:
         """Which Spark it is."""
         return {"spark_version": self.spark.version, "master": self.spark.conf.get("spark.master") or ""}
 
+    def finds(self, name: str) -> bool:
+        """There is a table or view of this bare name, be it a temporary one."""
+        return bool(self.spark.catalog.tableExists(name))
+
     def schemas(self) -> list[Schema]:
         return [Schema(row["namespace"]) for row in self._rows("SHOW DATABASES")]
 

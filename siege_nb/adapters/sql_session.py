@@ -112,7 +112,7 @@ class SQLSession:
             try:
                 return self.run(text, given, take)
             except SiegeError as error:
-                failure = error.with_traceback(None)
+                failure = self._hinted(error.with_traceback(None))
             except Exception as error:  # the border: no driver's exception passes
                 failure = self._explain(error, statement, values, text)
         raise failure
@@ -182,6 +182,14 @@ class SQLSession:
 
     # --- the catalogue, in the kind's own words
 
+    def finds(self, name: str) -> bool:
+        """There is a table of this bare name here, be it a temporary one; asking leaves a transaction as it is."""
+        try:
+            self.execute(f"SELECT 1 FROM {name} WHERE 1 = 0", {})
+        except QueryError as error:
+            return error.kind != "not_found"
+        return True
+
     def schemas(self) -> list[Schema]:
         raise NotImplementedError
 
@@ -243,9 +251,12 @@ class SQLSession:
             at = binds.origin(statement, values, self.style, place.at, self.grammar)
             ours.line = statement.count("\n", 0, at) + 1
             ours.column = at - statement.rfind("\n", 0, at) if place.exact else None
-        if self.in_transaction:
-            ours.hint = " ".join(part for part in (ours.hint, self.after_failure()) if part)
-        return ours
+        return self._hinted(ours)
+
+    def _hinted(self, error: SiegeError) -> SiegeError:
+        if self.in_transaction and isinstance(error, QueryError):
+            error.hint = " ".join(part for part in (error.hint, self.after_failure()) if part)
+        return error
 
     def _translated(self, error: Exception) -> SiegeError:
         if self.is_lost():

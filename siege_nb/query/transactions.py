@@ -31,10 +31,10 @@ def whole(session: Queryable, text: str, statements: Sequence[str]) -> Iterator[
         is_committing = True
         _say(session, "COMMIT")
     except SiegeError as error:
+        # The session has said what an open transaction means for its user: there will be none any more.
+        left = getattr(session, "after_failure", str)()
         # A COMMIT that fails has undone all; a transaction that some engine ended by itself may have kept something.
         undone = _undo(session) or (is_committing and isinstance(error, QueryError))
-        # The session has said what an open transaction means for its user: there is none any more.
-        left = getattr(session, "after_failure", str)()
         error.hint = " ".join(part for part in (error.hint.removesuffix(left).strip(), _UNDONE * undone) if part)
         raise
     except BaseException:  # what is no database's: a sink whose disk is full

@@ -181,6 +181,38 @@ def test_a_commit_that_fails_has_ended_the_transaction(session: DuckDBSession) -
     assert not session.in_transaction
 
 
+@pytest.mark.parametrize(("wrong", "aborts"), [
+    ("SELECT nope", False), ("SELECT * FROM nope", False), ("SELECT CAST('x' AS INT)", True),
+    ("SELECT CASE WHEN i = 90000 THEN error('late') END FROM range(100000) r(i)", True),
+    ("INSERT INTO p VALUES (7)", True),
+])  # fmt: skip
+def test_a_failure_says_what_became_of_the_transaction(session: DuckDBSession, wrong: str, aborts: bool) -> None:
+    ask(session, "CREATE TABLE p (a INT PRIMARY KEY); BEGIN; INSERT INTO p VALUES (7)", {})
+    assert ("aborted" if aborts else "still open") in failure(session, wrong).hint
+    assert session.in_transaction
+    if aborts:
+        again = failure(session, "SELECT 1")
+        assert (again.kind, "ROLLBACK" in again.hint) == ("usage", True)
+        end = failure(session, "COMMIT")
+        assert (end.kind, "took everything back" in end.message, end.hint) == ("usage", True, "")
+    else:
+        ask(session, "COMMIT", {})
+    assert not session.in_transaction
+    assert table(session, "FROM p").num_rows == (0 if aborts else 1)
+
+
+def test_an_append_that_fails_says_what_became_of_the_transaction(session: DuckDBSession) -> None:
+    ask(session, "CREATE TABLE p (a INT PRIMARY KEY); BEGIN; INSERT INTO p VALUES (7)", {})
+    with pytest.raises(IntegrityError) as caught:
+        session.load(pa.table({"a": [7]}), "p", mode="append")
+    assert "aborted" in caught.value.hint
+    assert failure(session, "COMMIT").kind == "usage"
+
+
+def test_a_transaction_that_is_not_there_cannot_be_ended(session: DuckDBSession) -> None:
+    assert [failure(session, end).kind for end in ("COMMIT", "ROLLBACK")] == ["usage", "usage"]
+
+
 def test_progress_is_asked_for_and_not_drawn(tmp_path: Path) -> None:
     kernel = Kernel(tmp_path)
     try:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from siege_nb.adapters.mysql import MySQLAdapter, MySQLSession
+from siege_nb.errors import QueryError
 from siege_nb.query.session import ALL, Answer, Take
 from tests.adapters.test_mysql import _told, connect, implementation, params
 from tests.servers import MariaDB, closed_port
@@ -108,6 +109,28 @@ def test_what_writes_is_let_end(session: MySQLSession) -> None:
     session.execute(create, {})
     assert fetched(session, "CALL p()", Take(rows=5))[1].num_rows == 5
     assert fetched(session, "SELECT count(*) AS n FROM t")[1].to_pylist() == [{"n": 0}]
+
+
+@only_c
+@pytest.mark.parametrize("rows", [30_000, 100_000])
+def test_what_a_called_function_wrote_is_not_undone_by_a_limit(session: MySQLSession, rows: int) -> None:
+    session.execute("CREATE TABLE noted (n INT)", {})
+    create = "CREATE FUNCTION note(n INT) RETURNS INT BEGIN INSERT INTO noted VALUES (n); RETURN n; END"
+    session.execute(create, {})
+    called = f"SELECT note(seq) AS n FROM seq_1_to_{rows}"
+    assert fetched(session, called, Take(rows=5))[0].cut == "limit"
+    assert fetched(session, "SELECT count(*) AS n FROM noted")[1].to_pylist() == [{"n": rows}]
+
+
+@only_c
+def test_an_error_while_rows_stream_says_that_the_transaction_is_open(session: MySQLSession) -> None:
+    session.execute("START TRANSACTION", {})
+    full = QueryError("full", kind="usage", hint="Make room.")
+    with pytest.raises(QueryError) as caught:
+        session.execute(ENDLESS, {}, Take(into=Pieces(full)))
+    assert caught.value.hint == "Make room. The transaction is still open: COMMIT or ROLLBACK."
+    assert session.in_transaction
+    session.execute("ROLLBACK", {})
 
 
 def test_without_a_second_connection_the_rows_are_read_to_the_end(

@@ -16,6 +16,7 @@ import pytest
 
 from siege_nb.adapters import postgres_copy
 from siege_nb.adapters.postgres import PostgresAdapter, PostgresParams, PostgresSession
+from siege_nb.adapters.sql_calls import only_reads
 from siege_nb.declare import structure
 from siege_nb.errors import ConnectError, QueryError
 from siege_nb.query.session import Take
@@ -57,7 +58,7 @@ def both(session: PostgresSession, monkeypatch: pytest.MonkeyPatch, sql: str, **
     by_copy = table(session, sql, **values)
     assert session._copying, "it did not come by COPY"
     with monkeypatch.context() as patch:
-        patch.setattr(postgres_copy, "pays", lambda text: False)
+        patch.setattr(postgres_copy, "pays", lambda *_: False)
         by_rows = table(session, sql, **values)
     assert not session._copying
     assert by_copy.schema == by_rows.schema
@@ -276,7 +277,7 @@ def test_an_error_is_told_alike(
     error = failed()
     assert (error.kind, (error.line, error.column)) == (kind, place)
     assert table(session, "SELECT 3 AS three FROM pg_am LIMIT 1").to_pylist() == [{"three": 3}]
-    monkeypatch.setattr(postgres_copy, "pays", lambda text: False)
+    monkeypatch.setattr(postgres_copy, "pays", lambda *_: False)
     assert vars(failed()) == vars(error)
 
 
@@ -391,3 +392,28 @@ def test_a_server_that_ends_the_session_is_told(postgres: Postgres, session: Pos
         other.execute("SELECT n FROM generate_series(1, 9) n", {})
     assert caught.value.problem == "lost"
     other.close()
+
+
+@pytest.mark.parametrize("rows", [30_000, 100_000])
+def test_what_a_called_function_wrote_is_not_undone_by_a_limit(session: PostgresSession, rows: int) -> None:
+    session.execute("CREATE TABLE noted (n int)", {})
+    body = "INSERT INTO noted VALUES (i) RETURNING n"
+    session.execute(f"CREATE FUNCTION note(i int) RETURNS int LANGUAGE sql VOLATILE AS '{body}'", {})
+    try:
+        called = f"SELECT note(n) AS n FROM generate_series(1, {rows}) n"
+        assert session.execute(called, {}, Take(rows=5)).cut == "limit"
+        assert table(session, "SELECT count(*) AS n FROM noted").to_pylist() == [{"n": rows}]
+    finally:
+        session.execute("DROP FUNCTION note", {})
+        session.execute("DROP TABLE noted", {})
+
+
+@pytest.mark.parametrize(("sql", "expected"), [
+    ("SELECT count(*), lower(a) FROM t WHERE a IN (1, 2) AND NOT (b)", True),
+    ("SELECT v.a FROM (VALUES (1)) AS v(a)", True), ("WITH t(a) AS (SELECT 1) SELECT * FROM t", True),
+    ("SELECT 'note(1)', \"note(1)\" -- note(1)", True), ("SELECT numeric(5) 'x'", True),
+    ("SELECT note (1)", False), ("SELECT note/* */(1)", False), ('SELECT "lower"(1)', False),
+    ("SELECT public.lower(1)", False),
+])  # fmt: skip
+def test_a_call_is_known_by_its_name(sql: str, expected: bool) -> None:
+    assert only_reads(sql) is expected

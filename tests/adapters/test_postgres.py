@@ -231,6 +231,36 @@ def test_inside_a_transaction_an_error_says_what_it_means_for_it(session: Postgr
     assert "ROLLBACK" not in failed(session, "SELECT nope").hint
 
 
+@pytest.mark.parametrize("end", ["COMMIT", "END", "COMMIT AND CHAIN"])
+def test_a_commit_that_takes_everything_back_is_told(session: PostgresSession, end: str) -> None:
+    session.execute("BEGIN", {})
+    session.execute("CREATE TABLE undone (n int)", {})
+    failed(session, "SELECT nope")
+    error = failed(session, end)
+    assert (error.kind, "took everything back" in error.message) == ("usage", True)
+    assert session.in_transaction is ("CHAIN" in end)
+    assert "aborted" not in error.hint
+    if session.in_transaction:
+        session.execute("ROLLBACK", {})
+    assert failed(session, "SELECT * FROM undone").kind == "not_found"
+    session.execute("BEGIN", {})
+    session.execute("COMMIT", {})
+
+
+def test_a_text_is_cut_as_the_server_reads_it_now(session: PostgresSession) -> None:
+    session.execute("CREATE TABLE sc AS SELECT 1 AS n", {})
+    hidden = "SELECT '\\\\'' ; DELETE FROM sc --'".replace("\\\\", "\\")
+    assert len(session.split(hidden)) == 1
+    session.execute("SELECT set_config('standard_conforming_strings', 'off', false)", {})
+    assert len(session.split(hidden)) == 2
+    assert failed(session, hidden).kind == "syntax"
+    assert failed(session, "SELECT 1; DELETE FROM sc").kind == "syntax"
+    assert session.execute("SELECT n FROM sc", {}).table == pa.table({"n": pa.array([1], pa.int32())})
+    session.execute("RESET standard_conforming_strings", {})
+    assert len(session.split(hidden)) == 1
+    session.execute("DROP TABLE sc", {})
+
+
 def test_a_statement_timeout_of_the_servers_is_a_timeout(session: PostgresSession) -> None:
     session.execute("SET statement_timeout = '50ms'", {})
     assert isinstance(failed(session, "SELECT pg_sleep(20)"), QueryTimeoutError)
