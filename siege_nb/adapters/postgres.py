@@ -304,7 +304,7 @@ class PostgresAdapter(SQLAdapter[PostgresParams]):
 
 
 #: With standard_conforming_strings off.
-_ESCAPING = Grammar(backslash=True)
+_ESCAPING = Grammar(backslash=True, names=True)
 
 
 @cache

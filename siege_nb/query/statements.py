@@ -1,7 +1,7 @@
 """Where statements end, and what kind they are; for engines that cannot split by themselves.
 
 Known limits: `DELIMITER` is a word of mysql's own client and not understood; what a server's mode changes about
-quotes (NO_BACKSLASH_ESCAPES, standard_conforming_strings=off) is not seen; a routine's body ends where its BEGIN and
+quotes (NO_BACKSLASH_ESCAPES) is not seen where its session does not tell; a routine's body ends where its BEGIN and
 CASE are all closed, so an unquoted column named `begin` or `end` in one is taken for the keyword.
 """
 
@@ -17,8 +17,10 @@ from functools import cache
 class Grammar:
     """What in an engine's text is not SQL: the forms of its literals, quoted names and comments."""
 
-    #: Doubled quotes apart, a backslash escapes in '…' and "…".
+    #: Doubled quotes apart, a backslash escapes in '…'; and in "…", where that is text.
     backslash: bool = False
+    #: "…" is a name, in which a backslash is one, whatever it is in '…'.
+    names: bool = False
     #: E'…' is a literal in which a backslash escapes.
     escapes: bool = True
     #: $tag$ … $tag$ is a literal.
@@ -141,7 +143,7 @@ def lexer(wanted: str, grammar: Grammar) -> re.Pattern[str]:
             else rf"{quote}[^{quote}]*+(?:{quote}|\Z)"
         )
 
-    quiet = [quoted("'", grammar.backslash), quoted('"', grammar.backslash)]
+    quiet = [quoted("'", grammar.backslash), quoted('"', grammar.backslash and not grammar.names)]
     if grammar.escapes:
         quiet.insert(0, r"(?<!\w)[eE]" + quoted("'", True))
     if grammar.dollars:

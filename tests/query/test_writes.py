@@ -184,3 +184,9 @@ def test_what_a_read_only_sqlite_refuses_is_no_read(tmp_path: Path) -> None:
         finally:
             connection.close()
     assert refused >= 10, refused
+
+
+def test_a_backslash_in_a_quoted_name_hides_nothing() -> None:
+    escaping = Grammar(backslash=True, names=True)  # PostgreSQL's, with standard_conforming_strings off
+    assert writing('WITH "a\\" AS (DELETE FROM t RETURNING 1) SELECT 1 AS "b"', escaping) == ["WITH … DELETE"]
+    assert writing("SELECT '\\' ; DELETE FROM t --'", escaping) == []
