@@ -53,7 +53,9 @@ class DialectSession(SQLSession):
     @property
     def style(self) -> binds.Style:  # type: ignore[override]  # as above
         # An empty list is one of no type there, which IN (SELECT NULL …) would have as text.
-        return "arrays" if self.dialect.name in ("postgresql", "cockroachdb") else "named"
+        if self.dialect.name in ("postgresql", "cockroachdb"):
+            return "arrays"
+        return "named" if self.dialect.name == "sqlite" else "lists"
 
     @property
     def in_transaction(self) -> bool:

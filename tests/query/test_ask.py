@@ -85,6 +85,34 @@ def test_what_is_no_bind_on_an_engine_is_left_alone(lease: Lease) -> None:
             assert list(run(lease, sql, names=names)) == [row], sql
 
 
+LISTED = [
+    ("n IN (0, :ns)", [1, 2]), ("n IN (:ns, 3)", [1, 2, 3]), ("n IN (/* :c */ :ns)", [1, 2]), ("n IN ((:ns))", [1, 2]),
+    (f"n IN ({' ' * 50}:ns)", [1, 2]), ("n NOT IN (3, :ns)", [4]), ("n IN (:none, 3, :none)", [3]),
+    ("n NOT IN (:none, :none)", [1, 2, 3, 4]), ("n NOT IN (4, :none)", [1, 2, 3]),
+    ("(n, n + 1) IN (:pairs)", [1, 3]), ("(n, n + 1) NOT IN (:pairs)", [2, 4]), ("(n, n) NOT IN (:none)", [1, 2, 3, 4]),
+    ("(n, n) IN (:none)", []), ("(n, n + 1) IN ((:ns))", [1]),
+]  # fmt: skip
+
+
+def test_a_list_is_as_many_values_wherever_it_stands_in_an_in(lease: Lease) -> None:
+    run(lease, "INSERT INTO t VALUES (1), (2), (3), (4)")
+    names = {"ns": [1, 2], "none": (), "pairs": [(1, 2), (3, 4), (4, 9)]}
+    for condition, found in LISTED:
+        said = run(lease, f"SELECT n FROM t WHERE {condition} ORDER BY n", names=names)
+        assert [int(n) for (n,) in said] == found, condition
+
+
+def test_a_list_is_no_value_where_there_are_no_arrays(lease: Lease) -> None:
+    run(lease, "INSERT INTO t VALUES (1), (2), (3)")
+    if lease.name in ("mysql", "sqlite"):
+        with pytest.raises(QueryError, match=":ns is a list") as caught:
+            run(lease, "SELECT 1;\nSELECT n FROM t WHERE n = :ns", names={"ns": [1, 2]})
+        assert (caught.value.kind, caught.value.line, caught.value.column) == ("usage", 2, 27)
+        return
+    holds = {"duckdb": "list_contains(:ns, n)", "postgres": "n = ANY(:ns)"}[lease.name]
+    assert len(run(lease, f"SELECT n FROM t WHERE {holds}", names={"ns": [1, 2]})) == 2
+
+
 def test_what_stands_right_after_a_bracket_is_bound_only_when_asked_for(lease: Lease) -> None:
     enabled = How(binds="enabled")
     if lease.name == "duckdb":

@@ -79,7 +79,7 @@ def test_a_bracket_is_no_part_of_a_name_when_all_are_enabled(sql: str, spaced: s
     assert binds.spaced(sql) == (spaced or sql)
 
 
-@pytest.mark.parametrize("style", ["named", "dollar", "numeric", "pyformat", "arrays"])
+@pytest.mark.parametrize("style", ["named", "dollar", "numeric", "pyformat", "lists", "arrays"])
 def test_a_name_without_a_value_is_text(style: binds.Style) -> None:
     sql = "SELECT :a, '%(a)s', x IN (:b)"
     assert binds.render(sql, {}, style) == (sql, {})
@@ -167,7 +167,7 @@ def test_a_text_without_names_is_left_as_it_is(style: binds.Style) -> None:
 
 
 @pytest.mark.parametrize(("style", "text", "given"), [
-    ("named", "x NOT IN ( :xs_0, :xs_1 ) AND y = :xs", {"xs_0": 1, "xs_1": 2, "xs": [1, 2]}),
+    ("lists", "x NOT IN ( :xs_0, :xs_1 ) AND y = :xs", {"xs_0": 1, "xs_1": 2, "xs": [1, 2]}),
     ("arrays", "x NOT IN ( :xs_0, :xs_1 ) AND y = :xs", {"xs_0": 1, "xs_1": 2, "xs": [1, 2]}),
     ("numeric", "x NOT IN ( $1, $2 ) AND y = $3", [1, 2, [1, 2]]),
 ])  # fmt: skip
@@ -214,3 +214,63 @@ def test_two_lists_whose_names_are_alike_stay_apart(style: binds.Style) -> None:
     text, given = binds.render("a IN (:x) AND b IN (:x_)", {"x": [1, 2], "x_": [3, 4]}, style)
     values = given if isinstance(given, list) else list(given.values())
     assert values == [1, 2, 3, 4], text
+
+
+@pytest.mark.parametrize(("written", "text"), [
+    ("a IN (0, :xs)", "a IN (0, :xs_0, :xs_1)"),
+    ("a IN (:xs, 7)", "a IN (:xs_0, :xs_1, 7)"),
+    ("a IN (/* IN ( */ :xs -- )\n)", "a IN (/* IN ( */ :xs_0, :xs_1 -- )\n)"),
+    ("a IN ((:xs))", "a IN (:xs_0, :xs_1)"),
+    ("a IN (0, ((:xs)))", "a IN (0, :xs_0, :xs_1)"),
+    (f"a IN ({' ' * 50}:xs)", f"a IN ({' ' * 50}:xs_0, :xs_1)"),
+    ("a NOT IN (7, f(1, 2), :xs)", "a NOT IN (7, f(1, 2), :xs_0, :xs_1)"),
+    ("a IN (:none, :none, 7)", "a IN (  7)"),
+    ("a IN (7, :none, :xs, :none)", "a IN (7 , :xs_0, :xs_1 )"),
+    ("a IN (:none, ((:none)))", "a IN (SELECT NULL WHERE 1 = 0)"),
+    ("a NOT /* , */ IN (:none)", "a NOT IN (SELECT NULL WHERE 1 = 0)"),
+    ("f(a, b) IN (:none)", "f(a, b) IN (SELECT NULL WHERE 1 = 0)"),
+    ("(a, b) IN (:pairs)", "(a, b) IN (VALUES (:pairs_0, :pairs_1), (:pairs_2, :pairs_3))"),
+    ("(a, b) IN (VALUES :pairs)", "(a, b) IN (VALUES (:pairs_0, :pairs_1), (:pairs_2, :pairs_3))"),
+    ("(a, b) IN ((:xs))", "(a, b) IN (VALUES (:xs_0, :xs_1))"),
+    ("x AND (a, b) NOT IN (:none)", "x AND (a, b) NOT IN (SELECT NULL, NULL WHERE 1 = 0)"),
+])  # fmt: skip
+def test_a_list_opens_up_wherever_it_is_an_element_of_an_in(written: str, text: str) -> None:
+    values = {"xs": [1, 2], "none": [], "pairs": [[1, "x"], [2, "y"]]}
+    assert binds.render(written, values, "named")[0] == text
+
+
+NO_ELEMENT = [
+    "a = :xs", "f(:xs)", "a IN (f(:xs))", "a IN (1 + :xs)", "a IN (:xs + 1)", "a IN (SELECT :xs)", "a IN :xs", "(:xs)",
+    "a IN ([0, :xs, 1])", "in_(:xs)", "'IN' (:xs)", "a IN (:xs",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("sql", NO_ELEMENT)
+@pytest.mark.parametrize("style", ["named", "pyformat"])
+def test_a_list_anywhere_else_is_refused_where_there_are_no_arrays(sql: str, style: binds.Style) -> None:
+    with pytest.raises(QueryError, match=":xs is a list") as caught:
+        binds.render(f"SELECT 1,\n{sql}", {"xs": [1, 2]}, style)
+    assert (caught.value.kind, caught.value.line, caught.value.column) == ("usage", 2, sql.index(":xs") + 1)
+    assert "IN (:xs)" in caught.value.hint
+    assert "json.dumps(xs)" in caught.value.hint
+
+
+@pytest.mark.parametrize("sql", NO_ELEMENT)
+@pytest.mark.parametrize("style", ["dollar", "lists", "arrays"])
+def test_a_list_anywhere_else_is_one_value_where_there_are_arrays(sql: str, style: binds.Style) -> None:
+    assert binds.render(sql, {"xs": [1, 2]}, style)[1] == {"xs": [1, 2]}
+
+
+def test_a_dict_may_hold_lists_on_every_engine_and_rows_may_not() -> None:
+    assert binds.render("f(:d)", {"d": {"a": [1]}}, "named")[1] == {"d": {"a": [1]}}
+    with pytest.raises(QueryError, match=":xs is a list"):
+        binds.render("(a, b) IN (:xs)", {"xs": [[1, [2]]]}, "pyformat")
+
+
+@pytest.mark.parametrize("style", ["named", "dollar", "numeric", "pyformat"])
+def test_a_place_behind_lists_of_every_sort_is_found(style: binds.Style) -> None:
+    sql = "a IN (:none, ((:xs)), 7) AND (b, c) IN (:pairs) AND (d, e) NOT IN ((:none)) FRM t"
+    values = {"xs": [1, 2], "none": [], "pairs": [[1, "x"], [2, "y"]]}
+    text, _ = binds.render(sql, values, style)
+    for word in (" 7)", "AND (b", "AND (d", "FRM", " t"):
+        assert binds.origin(sql, values, style, text.index(word)) == sql.index(word)
