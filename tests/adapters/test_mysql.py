@@ -167,7 +167,7 @@ def test_a_procedure_answers_with_its_last_rows(session: MySQLSession) -> None:
     (b"\x00\xff'\\\"\n%(x)s", ...), (b"only letters", ...),
     (D("1.10"), ...), (None, ...), (date(2020, 1, 2), "2020-01-02"), (clock(1, 2, 3, 4), "01:02:03.000004"),
     (datetime(2020, 1, 2, 3, 4, 5, 6), "2020-01-02 03:04:05.000006"), (timedelta(hours=30), "30:00:00"),  # noqa: DTZ001
-    (UUID(int=7), str(UUID(int=7))), ({"a": [1]}, '{"a": [1]}'), ([1, 2], "[1, 2]"),
+    (UUID(int=7), str(UUID(int=7))), ({"a": [1]}, '{"a": [1]}'),
 ])  # fmt: skip
 def test_a_value_goes_there_and_back(session: MySQLSession, value: Any, back: Any) -> None:
     row = table(session, "SELECT :x AS x, :x AS y, '%(x)s' AS literal, '100%' AS percent", x=value).to_pylist()[0]

@@ -152,7 +152,7 @@ def test_columns_of_one_name_are_all_kept(session: SQLiteSession) -> None:
     (1, 1), (1.5, 1.5), (True, 1), ("it's :x % é😀", "it's :x % é😀"), (b"\x00\xff", b"\x00\xff"), (None, None),
     (Decimal("1.10"), 1.1), (date(2020, 1, 2), "2020-01-02"), (clock(1, 2, 3), "01:02:03"),
     (datetime(2020, 1, 2, 3, 4, 5, tzinfo=UTC), "2020-01-02 03:04:05+00:00"), (timedelta(hours=1), "1:00:00"),
-    (UUID(int=7), str(UUID(int=7))), ({"a": [1]}, '{"a": [1]}'), ([1, 2], "[1, 2]"),
+    (UUID(int=7), str(UUID(int=7))), ({"a": [1]}, '{"a": [1]}'),
 ])  # fmt: skip
 def test_a_value_goes_there_and_back(session: SQLiteSession, value: Any, back: Any) -> None:
     assert table(session, "SELECT :x AS x, :x AS y", x=value).to_pylist() == [{"x": back, "y": back}]
